@@ -151,7 +151,7 @@ func (o Object) Attrs() iter.Seq[Attr] { return slices.Values(o.attrs) }
 
 // Select returns a copy with only the named attributes. No names select none.
 func (o Object) Select(names ...string) Object {
-	out := Object{ID: o.ID, DN: o.DN, Class: o.Class}
+	out := Object{ID: o.ID, DN: o.DN, Class: o.Class, attrs: make([]Attr, 0, min(len(names), len(o.attrs)))}
 	for _, n := range names {
 		if i, ok := o.find(n); ok {
 			out.put(o.attrs[i])
