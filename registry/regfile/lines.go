@@ -1,6 +1,7 @@
 package regfile
 
 import (
+	"encoding/binary"
 	"io"
 	"unicode/utf8"
 
@@ -215,6 +216,17 @@ func (l *lineReader) ascii(b []byte) (n int, end bool) {
 	}
 	out := l.line[have:cap(l.line)]
 	k := 0
+	// Four characters at a time while all of them are ASCII above CR.
+	const high, units = 0x8000800080008000, 0x000E000E000E000E
+	for n+8 <= len(b) && k+4 <= len(out) && k+4 <= room {
+		v := binary.LittleEndian.Uint64(b[n:])
+		if v&0xFF80FF80FF80FF80 != 0 || ((v|high)-units)&high != high {
+			break
+		}
+		v = (v | v>>8) & 0x0000FFFF0000FFFF
+		binary.LittleEndian.PutUint32(out[k:], uint32(v|v>>16))
+		n, k = n+8, k+4
+	}
 	for n+1 < len(b) {
 		c := b[n]
 		if c >= utf8.RuneSelf || b[n+1] != 0 {
