@@ -63,7 +63,8 @@ type Change struct {
 	// NewName is the new value of the RDN, unescaped, for OpRename; OldName is what it must be before.
 	NewName, OldName string
 
-	// Edits are the attributes: for OpCreate all that shall be set, for OpUpdate those that change. For OpDelete
+	// Edits are the attributes: for OpCreate all that shall be set besides the naming attribute, which DN gives;
+	// for OpUpdate those that change. For OpDelete
 	// they are preconditions only: Before must still hold. None for OpRename.
 	Edits []Edit
 }
