@@ -210,7 +210,13 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 		if l.Status != StatusDone {
 			continue
 		}
-		it, err := reverse(l)
+		// An object that was deleted and made again by an undo has a new identity, which the link knows.
+		var now linkRecord
+		found, _, err := loadJSON(ctx, s.State, k.link(l.Item.Track, l.Item.Source), &now)
+		if err != nil {
+			return nil, err
+		}
+		it, err := reverse(l, now.Target, found)
 		if err != nil {
 			return nil, err
 		}
@@ -219,21 +225,32 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 	return p, p.seal()
 }
 
-// reverse is the item that takes back a line.
-func reverse(l *journalLine) (Item, error) {
-	it := l.Item
+// reverse is the item that takes back a line. target is the identity of the counterpart now, if it is joined.
+func reverse(l *journalLine, target GUID, joined bool) (Item, error) {
+	it, before := l.Item, l.Link
+	if was := it.Target; joined && target != was {
+		it.Target = target
+		if before != nil && before.Target == was {
+			c := *before
+			c.Target = target
+			before = &c
+		}
+	}
 	it.Reason, it.Notes, it.Adopt, it.Missing = "undo of "+it.Action.String(), nil, nil, 0
 	it.Edits = nil
 	for _, e := range l.Item.Edits {
 		it.Edits = append(it.Edits, PlannedEdit{Attr: e.Attr, Rule: e.Rule, Before: e.After, After: e.Before, Reason: "undo"})
 	}
 	var err error
-	if it.Restore, err = json.Marshal(l.Link); err != nil {
+	if it.Restore, err = json.Marshal(before); err != nil {
 		return it, fmt.Errorf("ldapsync: undo: %w", err)
 	}
 	switch l.Item.Action {
 	case ActionCreate:
-		it.Action, it.Target = ActionDelete, l.Target
+		it.Action = ActionDelete
+		if !joined {
+			it.Target = l.Target
+		}
 	case ActionDelete:
 		it.Action = ActionCreate
 	case ActionRename:
