@@ -175,7 +175,10 @@ func (s *session) finish(ctx context.Context, tx *Transaction, rep *certRep, sig
 				return nil, err
 			}
 			iss.TransactionID, iss.Message, iss.Polls = tx.TransactionID, message, tx.Polls
-			return iss, s.compare(iss, tx)
+			if err := s.compare(iss, tx); err != nil {
+				return nil, err
+			}
+			return iss, nil
 		case scep.FAILURE:
 			return nil, &FailureError{FailInfo: rep.failInfo, Text: rep.text, TransactionID: tx.TransactionID, Operation: message}
 		}
