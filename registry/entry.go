@@ -96,9 +96,9 @@ func (e Entry) String() string {
 	}
 	switch e.Op {
 	case Set, SetIfAbsent:
-		b.WriteString(" " + DisplayName(e.Name) + " " + e.Value.Type.String() + " " + e.Value.String())
+		b.WriteString(" " + ValueName(e.Name) + " " + e.Value.Type.String() + " " + e.Value.String())
 	case DeleteValue:
-		b.WriteString(" " + DisplayName(e.Name))
+		b.WriteString(" " + ValueName(e.Name))
 	case SecureKey:
 		b.WriteString(" " + e.Value.String())
 	}
@@ -108,8 +108,8 @@ func (e Entry) String() string {
 	return b.String()
 }
 
-// DisplayName returns a value name as reg query shows it: "(Default)" for the empty one.
-func DisplayName(name string) string {
+// ValueName returns a value name as reg query shows it: "(Default)" for the empty one.
+func ValueName(name string) string {
 	if name == "" {
 		return "(Default)"
 	}
