@@ -57,12 +57,13 @@ func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 			return
 		}
 		record := 0
+		outer := map[*Node]outcome{}
 		for n, in := range doc.All() {
 			if n.Kind == Collection {
 				continue
 			}
 			record++
-			for e, err := range d.item(doc, n, in) {
+			for e, err := range d.item(doc, n, in, outer) {
 				e.Pos = n.Pos
 				e.Pos.Record = record
 				if se, ok := errors.AsType[*registry.SyntaxError](err); ok {
@@ -77,7 +78,7 @@ func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 }
 
 // item yields the effects of one item.
-func (d Decoder) item(doc *Document, n *Node, in []*Node) iter.Seq2[registry.Entry, error] {
+func (d Decoder) item(doc *Document, n *Node, in []*Node, outer map[*Node]outcome) iter.Seq2[registry.Entry, error] {
 	return func(yield func(registry.Entry, error) bool) {
 		note := func(format string, args ...any) {
 			yield(registry.Entry{Op: registry.Note, Note: fmt.Sprintf(format, args...)}, nil)
@@ -111,7 +112,7 @@ func (d Decoder) item(doc *Document, n *Node, in []*Node) iter.Seq2[registry.Ent
 				return
 			}
 		}
-		verdict, condition := targeting(d.Facts, n, in)
+		verdict, condition := targeting(d.Facts, n, in, outer)
 		if verdict.Applies == No {
 			off("targeting does not apply: " + verdict.Because)
 			return
@@ -152,31 +153,58 @@ func (d Decoder) item(doc *Document, n *Node, in []*Node) iter.Seq2[registry.Ent
 	}
 }
 
-// targeting evaluates the conditions of n and of the collections it is in, which must all hold.
-func targeting(facts *Facts, n *Node, in []*Node) (Verdict, string) {
+// An outcome is the targeting of one node by itself.
+type outcome struct {
+	Verdict
+	text string
+}
+
+// outcome evaluates the conditions of n alone. The text of very many conditions is cut: it is for people.
+func (n *Node) outcome(facts *Facts) outcome {
+	const most = 1000
+	text := Describe(n.Filters)
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return outcome{facts.Eval(n.Filters), text}
+}
+
+// targeting evaluates the conditions of n and of the collections it is in, which must all hold. outer remembers
+// the collections.
+func targeting(facts *Facts, n *Node, in []*Node, outer map[*Node]outcome) (Verdict, string) {
 	result := Verdict{Applies: Yes}
 	var conditions []string
-	for _, n := range append(in[:len(in):len(in)], n) {
-		if len(n.Filters) == 0 {
-			continue
+	add := func(o outcome) {
+		if o.text != "" {
+			conditions = append(conditions, o.text)
 		}
-		conditions = append(conditions, Describe(n.Filters))
-		v := facts.Eval(n.Filters)
 		switch {
-		case v.Applies == No:
-			return v, strings.Join(conditions, " AND ")
-		case v.Applies == Unknown:
+		case result.Applies == No:
+		case o.Applies == No:
+			result = o.Verdict
+		case o.Applies == Unknown:
 			result.Applies = Unknown
-			result.Missing = append(result.Missing, v.Missing...)
+			result.Missing = append(result.Missing[:len(result.Missing):len(result.Missing)], o.Missing...)
 		}
 	}
+	for _, c := range in {
+		o, ok := outer[c]
+		if !ok {
+			o = c.outcome(facts)
+			if outer != nil {
+				outer[c] = o
+			}
+		}
+		add(o)
+	}
+	add(n.outcome(facts))
 	return result, strings.Join(conditions, " AND ")
 }
 
 // Targeting evaluates the conditions of n and of the collections it is in, as Document.All gives them. All of
 // them must hold.
 func (n *Node) Targeting(facts *Facts, in []*Node) Verdict {
-	v, _ := targeting(facts, n, in)
+	v, _ := targeting(facts, n, in, nil)
 	return v
 }
 
