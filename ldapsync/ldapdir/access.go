@@ -1,0 +1,267 @@
+package ldapdir
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.internal/hybridkit/ldapsync"
+	"go.internal/hybridkit/ldapsync/adsec"
+)
+
+// An AttrAccess says whether the account may read an attribute of an object, and why.
+type AttrAccess struct {
+	Attr     string
+	Presence ldapsync.Presence // what is known after this: Present, Absent only if it may be read, else Unreadable
+	Verdict  adsec.Verdict     // of the object's security descriptor, where it could be evaluated
+	Why      string            // one line for messages
+	Remedy   string            // the dsacls command that grants the right, "" if none is needed or known
+}
+
+// VerifyAbsent says for each attribute whether it has no value or cannot be read; see ldapsync.AbsenceVerifier.
+//
+// With Active Directory the object is read again, with its security descriptor, on the same connection whose
+// SIDs are then checked: Absent means that this connection may read the attribute ([MS-ADTS] section
+// 3.1.1.4.3) and got no value. Everything else is Unreadable: a missing right, a descriptor or token that
+// cannot be read, a condition that cannot be evaluated, an attribute the schema does not know, a constructed
+// attribute, one the Global Catalog does not hold, and one that now has a value. Of an object that is gone the
+// error wraps ErrNotFound.
+//
+// With TrustAbsence everything is Absent, otherwise on a plain LDAP server everything is Unreadable.
+func (d *Dir) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []string) ([]ldapsync.Presence, error) {
+	out := make([]ldapsync.Presence, len(attrs))
+	if len(attrs) == 0 || d.cfg.TrustAbsence {
+		return out, nil
+	}
+	if d.cfg.Kind != ActiveDirectory {
+		for i := range out {
+			out[i] = ldapsync.Unreadable
+		}
+		return out, nil
+	}
+	access, err := d.Access(ctx, id, attrs)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range access {
+		if out[i] = a.Presence; a.Presence == ldapsync.Present {
+			// The read that found nothing had other rights, or the value came since.
+			out[i] = ldapsync.Unreadable
+		}
+		if out[i] != ldapsync.Absent {
+			d.log.Warn("absence is not proved", "object", id.String(), "attribute", a.Attr, "why", a.Why)
+		}
+	}
+	return out, nil
+}
+
+// Access says for each attribute of an object whether the account may read it, which entry of the security
+// descriptor decides, and how to grant it. Active Directory only.
+func (d *Dir) Access(ctx context.Context, id ldapsync.GUID, attrs []string) ([]AttrAccess, error) {
+	if d.cfg.Kind != ActiveDirectory {
+		return nil, &ConfigError{"Kind", "only Active Directory says what an account may read"}
+	}
+	var out []AttrAccess
+	err := d.with(ctx, func(c *conn) error {
+		s, err := d.secured(ctx, c, id, attrs)
+		if err != nil {
+			return err
+		}
+		keys := []string{classKey(s.class)}
+		for _, a := range attrs {
+			keys = append(keys, attrKey(a))
+		}
+		if err := d.lookUp(ctx, c, keys...); err != nil {
+			return err
+		}
+		out = make([]AttrAccess, len(attrs))
+		for i, a := range attrs {
+			out[i] = d.attrAccess(c, s, a)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// neverReturned are the attributes that hold secrets ([MS-ADTS] section 3.1.1.4.4).
+var neverReturned = []string{"currentValue", "dBCSPwd", "initialAuthIncoming", "initialAuthOutgoing", "lmPwdHistory",
+	"ntPwdHistory", "priorValue", "supplementalCredentials", "trustAuthIncoming", "trustAuthOutgoing", "unicodePwd"}
+
+// securedObject is an object with what an access check needs.
+type securedObject struct {
+	ldapsync.Object
+	class string // structural: the last value of objectClass
+	sid   ldapsync.SID
+	sd    *adsec.Descriptor // nil if it could not be had
+	why   string            // why sd is nil
+}
+
+func (d *Dir) secured(ctx context.Context, c *conn, id ldapsync.GUID, attrs []string) (securedObject, error) {
+	const sdAttr = "nTSecurityDescriptor"
+	x := d.decoder(0, append([]string{"objectClass", "objectSid", sdAttr}, attrs...))
+	e, err := d.entry(ctx, c, id, request{attrs: x.request(), sdFlags: true})
+	if err != nil {
+		return securedObject{}, err
+	}
+	o, _, err := x.object(e)
+	if err != nil {
+		return securedObject{}, d.undecodable(id.String(), err)
+	}
+	s := securedObject{Object: o}
+	if classes := o.All("objectClass"); len(classes) > 0 {
+		s.class = classes[len(classes)-1]
+	}
+	if v, ok := o.Get("objectSid"); ok {
+		s.sid, _ = ldapsync.SIDFromBytes([]byte(v))
+	}
+	raw, ok := o.Get(sdAttr)
+	switch {
+	case !ok:
+		s.why = "the account may not read the security descriptor of the object"
+	case c.root.token.Len() == 0:
+		s.why = "the server does not say which groups the account is in (tokenGroups of the rootDSE)"
+	default:
+		if s.sd, err = adsec.Parse([]byte(raw)); err != nil {
+			s.why = err.Error()
+		}
+	}
+	return s, nil
+}
+
+func (d *Dir) attrAccess(c *conn, s securedObject, attr string) AttrAccess {
+	a := AttrAccess{Attr: attr, Presence: ldapsync.Unreadable, Verdict: adsec.Verdict{Index: -1}}
+	item, known := d.schema.get(attrKey(attr))
+	class, classKnown := d.schema.get(classKey(s.class))
+	switch {
+	case s.Presence(attr) == ldapsync.Present:
+		a.Presence, a.Why = ldapsync.Present, "it has a value"
+		return a
+	case !known:
+		a.Why = "the schema has no attribute of this name that the account can see"
+		return a
+	case slices.ContainsFunc(neverReturned, func(n string) bool { return sameName(n, attr) }):
+		a.Why = "a domain controller never returns it to anyone"
+		return a
+	case item.systemFlags&flagConstructed != 0:
+		a.Why = "it is computed by the server: its absence says nothing"
+		return a
+	case d.ep.partial && !item.inGC:
+		a.Why = "the Global Catalog does not hold it"
+		return a
+	case s.sd == nil:
+		a.Why = s.why
+		return a
+	case !classKnown:
+		a.Why = "the class of the object is not in the schema"
+		return a
+	}
+	right := adsec.ReadProperty
+	if item.searchFlags&flagConfidential != 0 {
+		right |= adsec.ControlAccess // [MS-ADTS] section 3.1.1.4.4
+	}
+	a.Verdict = s.sd.Check(c.root.token, adsec.Query{Right: right, Class: class.id, PropertySet: item.set, Property: item.id, Self: s.sid})
+	a.Why = right.String() + " is " + a.Verdict.String()
+	if a.Verdict.Access == adsec.Granted {
+		a.Presence = ldapsync.Absent
+		return a
+	}
+	if a.Verdict.Access == adsec.Denied && a.Verdict.Index < 0 {
+		a.Remedy = adsec.Grant{DN: s.DN.Parent().String(), Account: d.account(), Right: right, Property: attr, Class: s.class}.Dsacls()
+	}
+	return a
+}
+
+// account names who needs a right, as dsacls takes it.
+func (d *Dir) account() string {
+	if s, ok := d.cfg.Bind.(Simple); ok && !strings.Contains(s.User, "=") {
+		return s.User
+	}
+	return "ACCOUNT"
+}
+
+// VerifyListing says whether the account may list what is in c; see ldapsync.AbsenceVerifier. With Active
+// Directory that is the right List Contents on c ([MS-ADTS] section 5.1.3.3.6), for the SIDs of every connection
+// that is idle at the moment and of the one that asks: a read before may have used any of them.
+func (d *Dir) VerifyListing(ctx context.Context, container ldapsync.Container) (ldapsync.Presence, error) {
+	switch {
+	case d.cfg.TrustAbsence:
+		return ldapsync.Present, nil
+	case d.cfg.Kind != ActiveDirectory:
+		return ldapsync.Unreadable, nil
+	}
+	v, err := d.ListAccess(ctx, container)
+	if err != nil {
+		return ldapsync.Unreadable, err
+	}
+	if v.Presence != ldapsync.Present {
+		d.log.Warn("a listing is not proved complete", "container", container.DN.String(), "why", v.Why, "remedy", v.Remedy)
+	}
+	return v.Presence, nil
+}
+
+// ListAccess says whether the account may list what is in a container, and why: Presence is Present if it may,
+// Unreadable if not or if that cannot be found out; Attr is empty. Active Directory only.
+func (d *Dir) ListAccess(ctx context.Context, container ldapsync.Container) (AttrAccess, error) {
+	a := AttrAccess{Presence: ldapsync.Unreadable, Verdict: adsec.Verdict{Index: -1}}
+	if d.cfg.Kind != ActiveDirectory {
+		return a, &ConfigError{"Kind", "only Active Directory says what an account may list"}
+	}
+	if container.ID.IsZero() {
+		var err error
+		if container, err = d.Container(ctx, ldapsync.ContainerRef{DN: container.DN.String()}); err != nil {
+			return a, err
+		}
+	}
+	err := d.with(ctx, func(c *conn) error {
+		s, err := d.secured(ctx, c, container.ID, nil)
+		if err != nil {
+			return err
+		}
+		if s.sd == nil {
+			a.Why = s.why
+			return nil
+		}
+		if err := d.lookUp(ctx, c, classKey(s.class)); err != nil {
+			return err
+		}
+		class, ok := d.schema.get(classKey(s.class))
+		if !ok {
+			a.Why = "the class of the container is not in the schema"
+			return nil
+		}
+		for _, token := range d.tokens(c) {
+			a.Verdict = s.sd.Check(token, adsec.Query{Right: adsec.ListContents, Class: class.id, Self: s.sid})
+			a.Why = adsec.ListContents.String() + " is " + a.Verdict.String()
+			if a.Verdict.Access != adsec.Granted {
+				if a.Verdict.Access == adsec.Denied && a.Verdict.Index < 0 {
+					a.Remedy = adsec.Grant{DN: s.DN.String(), Account: d.account(), Right: adsec.ListContents}.Dsacls()
+				}
+				return nil
+			}
+		}
+		a.Presence = ldapsync.Present
+		return nil
+	})
+	if errors.Is(err, ldapsync.ErrNotFound) {
+		a.Why = "the container is not there or not visible"
+	}
+	return a, err
+}
+
+// tokens returns the different tokens of c and of the idle connections.
+func (d *Dir) tokens(c *conn) []adsec.Token {
+	out := []adsec.Token{c.root.token}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.idle {
+		same := false
+		for _, t := range out {
+			same = same || t.Equal(o.root.token)
+		}
+		if !same {
+			out = append(out, o.root.token)
+		}
+	}
+	return out
+}
