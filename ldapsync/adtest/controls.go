@@ -1,6 +1,7 @@
 package adtest
 
 import (
+	"slices"
 	"strings"
 
 	"go.internal/hybridkit/ldapsync/adtest/internal/ber"
@@ -59,7 +60,7 @@ func decodeControls(list []control) (o options, err *Error) {
 	for _, c := range list {
 		bad := refuse(ResultProtocolError, "00000057: LdapErr: comment: Error processing control %s", quote(c.oid))
 		var in ber.Cursor
-		if c.hasValue && c.value != "" {
+		if c.hasValue && c.value != "" && slices.Contains(supportedControls, c.oid) {
 			outer := ber.NewCursor([]byte(c.value))
 			var e error
 			if in, e = outer.Into(ber.Sequence); e != nil {
