@@ -9,6 +9,7 @@ import (
 
 	"go.internal/hybridkit/registry"
 	"go.internal/hybridkit/registry/codepage"
+	"go.internal/hybridkit/registry/internal/lines"
 )
 
 const format = "reg"
@@ -65,6 +66,27 @@ type Decoder struct {
 	MaxValue int
 }
 
+// An Encoding is how the characters of a .reg file are stored.
+type Encoding uint8
+
+const (
+	UTF16LE      = Encoding(lines.UTF16LE)      // with byte order mark: what Windows writes for version 5
+	ANSI         = Encoding(lines.EightBit)     // 8 bits in a code page: what Windows writes for REGEDIT4
+	UTF16LENoBOM = Encoding(lines.UTF16LENoBOM) // refused by Windows
+	UTF16BE      = Encoding(lines.UTF16BE)      // with byte order mark; refused by reg import
+	UTF8BOM      = Encoding(lines.UTF8BOM)      // refused by Wine; Windows not known
+)
+
+var encodings = [...]string{"UTF-16LE", "ANSI", "UTF-16LE without byte order mark", "UTF-16BE", "UTF-8 with byte order mark"}
+
+// String returns a name for people, and "Encoding(n)" for a number without a name.
+func (e Encoding) String() string {
+	if int(e) < len(encodings) {
+		return encodings[e]
+	}
+	return fmt.Sprintf("Encoding(%d)", uint8(e))
+}
+
 // Info says what kind of file was read.
 type Info struct {
 	Version  Version
@@ -93,19 +115,18 @@ func (d Decoder) Open(r io.Reader) (Info, iter.Seq2[registry.Entry, error]) {
 	if d.MaxValue <= 0 {
 		d.MaxValue = 64 << 20
 	}
-	p := &parser{Decoder: d, lines: lineReader{r: r, page: d.CodePage, max: d.MaxValue}}
-	p.lines.detect()
+	p := &parser{Decoder: d, lines: lines.New(r, d.CodePage, d.MaxValue)}
 	p.header()
-	info := Info{Version: p.version, Encoding: p.lines.enc}
+	info := Info{Version: p.version, Encoding: Encoding(p.lines.Encoding())}
 	if info.Encoding == ANSI || info.Encoding == UTF8BOM {
-		info.CodePage = p.lines.page.Name()
+		info.CodePage = p.lines.Page().Name()
 	}
 	return info, p.run
 }
 
 type parser struct {
 	Decoder
-	lines   lineReader
+	lines   *lines.Reader
 	version Version
 	fatal   error // of the header
 	used    bool
@@ -132,11 +153,11 @@ const (
 
 // header reads the first line.
 func (p *parser) header() {
-	if !p.lines.next() {
+	if !p.lines.Next() {
 		p.fatal = p.syntax("header", "the file is empty", ErrHeader)
 		return
 	}
-	line := string(trimLeft(p.lines.line))
+	line := string(trimLeft(p.lines.Line))
 	switch {
 	case line == header5:
 		p.version = Version5
@@ -158,23 +179,23 @@ func (p *parser) run(yield func(registry.Entry, error) bool) {
 	}
 	p.used, p.yield = true, yield
 	if p.fatal != nil {
-		if err := p.lines.err; err != nil && err != io.EOF {
+		if err := p.lines.Err(); err != nil {
 			yield(registry.Entry{}, err)
 			return
 		}
 		yield(registry.Entry{}, p.fatal)
 		return
 	}
-	if p.lines.enc > ANSI {
-		p.fail("encoding", p.lines.enc.String(), ErrEncoding)
+	if enc := Encoding(p.lines.Encoding()); enc > ANSI {
+		p.fail("encoding", enc.String(), ErrEncoding)
 	}
-	for !p.stopped && p.lines.next() {
-		if p.lines.long {
+	for !p.stopped && p.lines.Next() {
+		if p.lines.Long {
 			p.pending.active = false
 			p.fail("line", fmt.Sprintf("more than %d bytes", p.MaxValue), ErrTooLong)
 			continue
 		}
-		switch line := p.lines.line; {
+		switch line := p.lines.Line; {
 		case p.version == Version31:
 			p.line31(line)
 		case p.pending.active:
@@ -183,7 +204,7 @@ func (p *parser) run(yield func(registry.Entry, error) bool) {
 			p.parseLine(line)
 		}
 	}
-	if err := p.lines.err; err != nil && err != io.EOF && !p.stopped {
+	if err := p.lines.Err(); err != nil && !p.stopped {
 		yield(registry.Entry{}, err)
 		return
 	}
@@ -194,7 +215,7 @@ func (p *parser) run(yield func(registry.Entry, error) bool) {
 }
 
 func (p *parser) pos() registry.Pos {
-	return registry.Pos{Line: p.lines.number, Offset: p.lines.start}
+	return registry.Pos{Line: p.lines.Number, Offset: p.lines.Start}
 }
 
 func (p *parser) syntax(field, msg string, err error) *registry.SyntaxError {
@@ -318,7 +339,7 @@ func (p *parser) layout(kind lineKind) {
 		p.blanks--
 	}
 	for ; p.blanks > 0 && !p.stopped; p.blanks-- {
-		pos := registry.Pos{Line: p.lines.number - p.blanks}
+		pos := registry.Pos{Line: p.lines.Number - p.blanks}
 		p.emit(registry.Entry{Op: registry.Note, Pos: pos})
 	}
 	p.last = kind

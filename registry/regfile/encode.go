@@ -41,7 +41,7 @@ func (e Encoder) Encode(w io.Writer, entries iter.Seq[registry.Entry]) error {
 	if e.CodePage == nil {
 		e.CodePage = codepage.Windows1252()
 	}
-	p := &printer{Encoder: e, w: bufio.NewWriterSize(w, chunk)}
+	p := &printer{Encoder: e, w: bufio.NewWriterSize(w, 64<<10)}
 	if e.Version == Version5 {
 		p.w.WriteString("\xFF\xFE")
 	}

@@ -269,7 +269,7 @@ func (p *parser) stored(t registry.Type, data []byte) []byte {
 		if !p.Exact && data[len(data)-1] != 0 {
 			data = append(data, 0)
 		}
-		return registry.AppendUTF16(make([]byte, 0, 2*len(data)), string(p.lines.page.Append(nil, data)))
+		return registry.AppendUTF16(make([]byte, 0, 2*len(data)), string(p.lines.Page().Append(nil, data)))
 	}
 	if n := len(data); !p.Exact && n%2 == 0 && (data[n-2] != 0 || data[n-1] != 0) {
 		data = append(data, 0, 0)

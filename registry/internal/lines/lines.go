@@ -1,4 +1,6 @@
-package regfile
+// Package lines cuts the text files of the registry codecs into lines of WTF-8, whatever their encoding, with bounded
+// memory.
+package lines
 
 import (
 	"encoding/binary"
@@ -9,31 +11,27 @@ import (
 	"go.internal/hybridkit/registry/codepage"
 )
 
-// An Encoding is how the characters of a .reg file are stored.
+// An Encoding is how the characters of a file are stored, told by its first bytes.
 type Encoding uint8
 
 const (
-	UTF16LE      Encoding = iota // with byte order mark: what Windows writes for version 5
-	ANSI                         // 8 bits in a code page: what Windows writes for REGEDIT4
-	UTF16LENoBOM                 // refused by Windows
-	UTF16BE                      // with byte order mark; refused by reg import
-	UTF8BOM                      // refused by Wine; Windows not known
+	UTF16LE      Encoding = iota // with byte order mark
+	EightBit                     // no mark
+	UTF16LENoBOM                 // recognised by the NUL in the first character
+	UTF16BE                      // with byte order mark
+	UTF8BOM                      // with byte order mark
 )
-
-var encodings = [...]string{"UTF-16LE", "ANSI", "UTF-16LE without byte order mark", "UTF-16BE", "UTF-8 with byte order mark"}
-
-// String returns a name for people; "Encoding(n)" is not needed because Decode yields only known ones.
-func (e Encoding) String() string {
-	if int(e) < len(encodings) {
-		return encodings[e]
-	}
-	return "unknown encoding"
-}
 
 const chunk = 64 << 10
 
-// A lineReader cuts a stream into lines of WTF-8. It holds one chunk and one line.
-type lineReader struct {
+// A Reader cuts a stream into lines of WTF-8. It holds one chunk and one line.
+type Reader struct {
+	// Line is the line that Next read, without its end. It is valid until the next call.
+	Line   []byte
+	Number int   // of Line, from 1
+	Start  int64 // offset of Line in bytes
+	Long   bool  // Line was longer than the limit and is cut
+
 	r       io.Reader
 	enc     Encoding
 	page    codepage.Page
@@ -42,16 +40,12 @@ type lineReader struct {
 	pos     int // next byte in buf[:len(buf)]
 	base    int64
 	err     error // of r, io.EOF included
-	line    []byte
-	number  int   // of line, from 1
-	start   int64 // offset of line
 	skipLF  bool
-	swapped int  // with UTF16BE: buf[:swapped] is in little-endian order
-	long    bool // the line was longer than max and is cut
+	swapped int // with UTF16BE: buf[:swapped] is in little-endian order
 }
 
 // fill makes at least n bytes available from pos, or fewer at the end.
-func (l *lineReader) fill(n int) int {
+func (l *Reader) fill(n int) int {
 	for len(l.buf)-l.pos < n && l.err == nil {
 		if l.pos > 0 {
 			l.base += int64(l.pos)
@@ -71,7 +65,7 @@ func (l *lineReader) fill(n int) int {
 }
 
 // swap turns the bytes that came in since the last call into little-endian order.
-func (l *lineReader) swap() {
+func (l *Reader) swap() {
 	if l.enc != UTF16BE {
 		return
 	}
@@ -80,8 +74,30 @@ func (l *lineReader) swap() {
 	}
 }
 
+// New returns a Reader of r. Files without a byte order mark are in page, which gets whole lines; lines of more than max
+// bytes are cut.
+func New(r io.Reader, page codepage.Page, max int) *Reader {
+	l := &Reader{r: r, page: page, max: max}
+	l.detect()
+	return l
+}
+
+// Encoding returns what the first bytes say.
+func (l *Reader) Encoding() Encoding { return l.enc }
+
+// Page returns the code page in use; it has no meaning for UTF-16.
+func (l *Reader) Page() codepage.Page { return l.page }
+
+// Err returns the error that ended Next, nil if it was the end of the file.
+func (l *Reader) Err() error {
+	if l.err == io.EOF {
+		return nil
+	}
+	return l.err
+}
+
 // detect looks at the first bytes and skips a byte order mark.
-func (l *lineReader) detect() {
+func (l *Reader) detect() {
 	n := l.fill(3)
 	b := l.buf[l.pos:]
 	switch {
@@ -99,22 +115,22 @@ func (l *lineReader) detect() {
 	case n >= 2 && b[0] != 0 && b[1] == 0:
 		l.enc = UTF16LENoBOM
 	default:
-		l.enc = ANSI
+		l.enc = EightBit
 	}
 }
 
-// next reads the next line into l.line. It returns false at the end or on an error other than io.EOF in l.err.
-func (l *lineReader) next() bool {
-	l.line, l.long = l.line[:0], false
-	if l.enc == ANSI || l.enc == UTF8BOM {
+// Next reads the next line. It returns false at the end of the file or after an error, see Err.
+func (l *Reader) Next() bool {
+	l.Line, l.Long = l.Line[:0], false
+	if l.enc == EightBit || l.enc == UTF8BOM {
 		return l.next8()
 	}
 	return l.next16()
 }
 
-func (l *lineReader) next8() bool {
-	l.number++
-	l.start = l.base + int64(l.pos)
+func (l *Reader) next8() bool {
+	l.Number++
+	l.Start = l.base + int64(l.pos)
 	any, ascii := false, true
 	for l.fill(1) > 0 {
 		b := l.buf[l.pos:]
@@ -122,7 +138,7 @@ func (l *lineReader) next8() bool {
 			l.skipLF = false
 			if b[0] == '\n' {
 				l.pos++
-				l.start++
+				l.Start++
 				continue
 			}
 		}
@@ -143,21 +159,21 @@ func (l *lineReader) next8() bool {
 		}
 	}
 	if !ascii {
-		l.line = l.page.Append(make([]byte, 0, len(l.line)*3/2), l.line)
+		l.Line = l.page.Append(make([]byte, 0, len(l.Line)*3/2), l.Line)
 	}
 	return any
 }
 
-func (l *lineReader) add(b []byte) {
-	if room := l.max - len(l.line); len(b) > room {
-		b, l.long = b[:max(room, 0)], true
+func (l *Reader) add(b []byte) {
+	if room := l.max - len(l.Line); len(b) > room {
+		b, l.Long = b[:max(room, 0)], true
 	}
-	l.line = append(l.line, b...)
+	l.Line = append(l.Line, b...)
 }
 
-func (l *lineReader) next16() bool {
-	l.number++
-	l.start = l.base + int64(l.pos)
+func (l *Reader) next16() bool {
+	l.Number++
+	l.Start = l.base + int64(l.pos)
 	any := false
 	for {
 		n := l.fill(4)
@@ -172,7 +188,7 @@ func (l *lineReader) next16() bool {
 			l.skipLF = false
 			if b[0] == '\n' && b[1] == 0 {
 				l.pos += 2
-				l.start += 2
+				l.Start += 2
 				continue
 			}
 		}
@@ -198,23 +214,23 @@ func (l *lineReader) next16() bool {
 			}
 		}
 		l.pos += w
-		if len(l.line) < l.max {
-			l.line = registry.AppendWTF8(l.line, r)
+		if len(l.Line) < l.max {
+			l.Line = registry.AppendWTF8(l.Line, r)
 		} else {
-			l.long = true
+			l.Long = true
 		}
 	}
 }
 
 // ascii appends the ASCII characters at the start of b and returns how many bytes that were; end says that a
 // line end follows, which is then included.
-func (l *lineReader) ascii(b []byte) (n int, end bool) {
-	have := len(l.line)
+func (l *Reader) ascii(b []byte) (n int, end bool) {
+	have := len(l.Line)
 	room := l.max - have
-	if want := have + min(len(b)/2, max(room, 0)); cap(l.line) < want {
-		l.line = append(make([]byte, 0, min(want*2, max(want, 4096))), l.line...)
+	if want := have + min(len(b)/2, max(room, 0)); cap(l.Line) < want {
+		l.Line = append(make([]byte, 0, min(want*2, max(want, 4096))), l.Line...)
 	}
-	out := l.line[have:cap(l.line)]
+	out := l.Line[have:cap(l.Line)]
 	k := 0
 	// Four characters at a time while all of them are ASCII above CR.
 	const high, units = 0x8000800080008000, 0x000E000E000E000E
@@ -242,9 +258,9 @@ func (l *lineReader) ascii(b []byte) (n int, end bool) {
 			out[k] = c
 			k++
 		} else {
-			l.long = true
+			l.Long = true
 		}
 	}
-	l.line = l.line[:have+k]
+	l.Line = l.Line[:have+k]
 	return n, end
 }
