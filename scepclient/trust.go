@@ -211,6 +211,10 @@ func (t Trust) Authenticate(certs []*x509.Certificate, now time.Time) (*CASet, e
 			set.warn(WarnCASkipped, fmt.Sprintf("%s is not valid at %s (%s to %s)", c.Subject, stamp(now), stamp(c.NotBefore), stamp(c.NotAfter)))
 		case slices.ContainsFunc(pinnedRA, c.Equal):
 			ras = append(ras, c)
+		case isCA(c) && slices.ContainsFunc(set.Anchors, func(a *x509.Certificate) bool {
+			return !a.Equal(c) && bytes.Equal(a.RawIssuer, c.RawSubject) && a.CheckSignatureFrom(c) == nil
+		}):
+			// Above the pinned certificate: of no use, and nothing to report.
 		case set.verify(c, certs, now) != nil:
 			set.warn(WarnCASkipped, fmt.Sprintf("%s does not chain to a pinned certificate", c.Subject))
 		case isCA(c):

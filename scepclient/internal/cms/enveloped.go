@@ -116,8 +116,12 @@ func (ed *EnvelopedData) readParams(p cryptobyte.String) error {
 		ed.iv = iv
 		return nil
 	}
-	// RFC 5084 has SEQUENCE { OCTET STRING nonce, INTEGER DEFAULT 12 }; smallstep/pkcs7 tags the nonce [4].
-	var seq cryptobyte.String
+	// RFC 5084 has SEQUENCE { OCTET STRING nonce, INTEGER DEFAULT 12 }. smallstep/pkcs7, and so step-ca, puts
+	// that SEQUENCE inside a primitive one and tags the nonce [4].
+	var seq, wrapped cryptobyte.String
+	if p.ReadASN1(&wrapped, cbasn1.Tag(16)) {
+		p = wrapped
+	}
 	tag := cbasn1.OCTET_STRING
 	if !p.ReadASN1(&seq, cbasn1.SEQUENCE) {
 		return malformed("GCM parameters")
