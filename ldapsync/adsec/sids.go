@@ -55,6 +55,9 @@ func Everyone() ldapsync.SID { return fixed(1, 0) }
 // AuthenticatedUsers is S-1-5-11.
 func AuthenticatedUsers() ldapsync.SID { return fixed(5, 11) }
 
+// Network is S-1-5-2: whoever signed in over the network.
+func Network() ldapsync.SID { return fixed(5, 2) }
+
 // PrincipalSelf is S-1-5-10: in an entry, the object itself.
 func PrincipalSelf() ldapsync.SID { return principalSelf }
 

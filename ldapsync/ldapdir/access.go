@@ -119,8 +119,8 @@ func (d *Dir) secured(ctx context.Context, c *conn, id ldapsync.GUID, attrs []st
 	switch {
 	case !ok:
 		s.why = "the account may not read the security descriptor of the object"
-	case c.root.token.Len() == 0:
-		s.why = "the server does not say which groups the account is in (tokenGroups of the rootDSE)"
+	case d.needToken(ctx, c) != nil:
+		s.why = "the server does not say which groups the account is in (tokenGroups of the rootDSE or of the account)"
 	default:
 		if s.sd, err = adsec.Parse([]byte(raw)); err != nil {
 			s.why = err.Error()
@@ -264,4 +264,57 @@ func (d *Dir) tokens(c *conn) []adsec.Token {
 		}
 	}
 	return out
+}
+
+// needToken fills in the token of a connection to a server whose rootDSE has no tokenGroups, from the object of
+// the account. That finds accounts of this domain only.
+func (d *Dir) needToken(ctx context.Context, c *conn) error {
+	if c.root.token.Len() > 0 {
+		return nil
+	}
+	simple, ok := d.cfg.Bind.(Simple)
+	if !ok {
+		return errors.New("not a named account")
+	}
+	r := request{base: c.root.defaultNC, scope: scopeSub, attrs: []string{"objectGUID"}}
+	user := simple.User
+	_, sam, hasDomain := strings.Cut(user, `\`)
+	switch {
+	case strings.Contains(user, "="):
+		r.base, r.scope = user, scopeBase
+	case hasDomain:
+		r.filter = equals("sAMAccountName", sam)
+	default:
+		sam, _, _ = strings.Cut(user, "@")
+		// A userPrincipalName, given or implied: sAMAccountName@domain ([MS-ADTS] section 5.1.1.1.1).
+		r.filter = tlv(0xa1, equals("userPrincipalName", user), equals("sAMAccountName", sam))
+	}
+	found, err := d.one(ctx, c, r, user)
+	if err != nil {
+		return err
+	}
+	e, err := d.one(ctx, c, request{base: found.dn, attrs: []string{"objectSid", "tokenGroups"}}, user)
+	if err != nil {
+		return err
+	}
+	// Groups that every account that comes over the network and signs in is in.
+	sids := []ldapsync.SID{adsec.Everyone(), adsec.AuthenticatedUsers(), adsec.Network()}
+	err = e.each(func(name, set string) error {
+		values, err := appendValues(nil, set)
+		for _, v := range values {
+			sid, serr := ldapsync.SIDFromBytes([]byte(v))
+			if serr != nil {
+				return serr
+			}
+			sids = append(sids, sid)
+		}
+		return err
+	})
+	if err == nil && len(sids) <= 4 {
+		err = errors.New("the groups are not readable")
+	}
+	if err == nil {
+		c.root.token = adsec.NewToken(sids...)
+	}
+	return err
 }
