@@ -2,7 +2,6 @@ package dsreg
 
 import (
 	"html"
-	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,12 +46,13 @@ type parser struct {
 	tailOff  int
 
 	// Wraps are decided when the longest line of the capture is known.
-	longest  int
-	measured int // the line that was measured last
-	lastLen  int
-	lastRow  int // index of the row on the previous line, -1 if that was something else
-	wraps    []wrap
-	wrapOpen bool
+	longest      int
+	measured     int // the line that was measured last
+	lastLen      int
+	lastRow      int // index of the row on the previous line, -1 if that was something else
+	wraps        []wrap
+	lastIndented int // index of the last row that was indented, -1 for none
+	wrapOpen     bool
 }
 
 // A start is the place of a capture's first line.
@@ -80,7 +80,7 @@ func (p *parser) begin(offset, line int) {
 	p.begun, p.inBox, p.opened, p.outside, p.blank, p.logging, p.logEnd, p.listing = false, false, false, false, false, false, false, false
 	p.headless = [len(catalog)]bool{}
 	p.tail, p.tailLine, p.tailOff = 0, line, offset
-	p.longest, p.lastLen, p.lastRow, p.wraps, p.wrapOpen = 0, 0, -1, nil, false
+	p.longest, p.lastLen, p.lastRow, p.wraps, p.wrapOpen, p.lastIndented = 0, 0, -1, nil, false, -1
 }
 
 // run reads all lines of text.
@@ -620,11 +620,14 @@ func (p *parser) pushRow(e int16, label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.outside, p.blank, p.wrapOpen = false, false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: e, indent: int16(min(indent, math.MaxInt16))})
+	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: e})
 	p.next = e + 1
 	p.implied = catalog[e].Section
 	p.headless[e] = true
 	p.lastRow = len(p.st.fields) - 1
+	if indent > 0 {
+		p.lastIndented = p.lastRow
+	}
 }
 
 func (p *parser) push(f Field) {
@@ -648,8 +651,11 @@ func (p *parser) unknownRow(label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.blank, p.wrapOpen = false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: -1, indent: int16(min(indent, math.MaxInt16))})
+	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: -1})
 	p.lastRow = len(p.st.fields) - 1
+	if indent > 0 {
+		p.lastIndented = p.lastRow
+	}
 }
 
 const footerText = "For more information, please visit"

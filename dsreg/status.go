@@ -35,12 +35,20 @@ type Field struct {
 	Line    int    `json:"line"`            // line of the input, from 1
 	Lines   int    `json:"lines,omitempty"` // how many lines the value takes; 0 means one
 
-	entry  int16 // index in catalog, -1 for an unknown label
-	indent int16 // blanks before the label, for the recognition of wraps
+	entry int16 // index in catalog, -1 for an unknown label
 }
 
 // Known reports whether the label is in the catalogue.
 func (f Field) Known() bool { return f.entry >= 0 }
+
+// Key names the catalogue's entry for the row as "Section/Label" in one
+// spelling, whatever the capture's; "" for an unknown label.
+func (f Field) Key() string {
+	if f.entry < 0 {
+		return ""
+	}
+	return sectionTitles[catalog[f.entry].Section] + "/" + catalog[f.entry].Name
+}
 
 // A Heading is the title of a box, with the rows that follow it.
 type Heading struct {

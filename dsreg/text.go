@@ -90,6 +90,20 @@ func newTextReader(r io.Reader) (io.Reader, Encoding, string) {
 	return br, enc, kind
 }
 
+// decodeText returns r as UTF-8 without a byte order mark.
+func decodeText(r io.Reader) io.Reader {
+	text, _, _ := newTextReader(r)
+	return text
+}
+
+// validText returns s as UTF-8, read in a code page where it is not.
+func validText(s string) (string, Encoding) {
+	if utf8.ValidString(s) {
+		return s, UTF8
+	}
+	return repairBytes(s)
+}
+
 // A utf16Reader turns UTF-16 into UTF-8. A lone surrogate or an odd last
 // byte becomes U+FFFD: the input is cut, and that is not a reason to stop.
 type utf16Reader struct {

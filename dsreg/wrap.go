@@ -9,18 +9,7 @@ func (p *parser) mayWrap(indent int) bool {
 	if indent != 0 || p.lastRow < 0 || p.lastRow != len(p.st.fields)-1 || p.lastLen < 40 {
 		return false
 	}
-	f := &p.st.fields[p.lastRow]
-	return f.indent > 0 || p.wrapOpen || p.indented()
-}
-
-// indented reports that the rows before the last one are indented.
-func (p *parser) indented() bool {
-	for i := len(p.st.fields) - 1; i >= max(0, len(p.st.fields)-4); i-- {
-		if p.st.fields[i].indent > 0 {
-			return true
-		}
-	}
-	return false
+	return p.wrapOpen || p.lastIndented >= 0 && p.lastRow-p.lastIndented < 4
 }
 
 // addWrap files the line as a row or as text for now, and remembers it.
