@@ -111,10 +111,20 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adtest: making certificates: %w", err)
 	}
-	return d.startServer(DCConfig{
+	s, err := d.newServer(DCConfig{
 		DC: cfg.DC, FirstUSN: cfg.FirstUSN, AllowPlainBind: cfg.AllowPlainBind, Socketless: cfg.Socketless, Listen: cfg.Listen,
 		ListenTLS: cfg.ListenTLS, GlobalCatalog: cfg.GlobalCatalog, NoTLS: cfg.NoTLS, MaxPageSize: cfg.MaxPageSize, MaxValRange: cfg.MaxValRange, Hook: cfg.Hook,
 	}, tls)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.populate(cfg); err != nil {
+		return nil, err
+	}
+	if err := s.listen(cfg.Socketless, cfg.Listen, cfg.ListenTLS); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // AddDC starts a further domain controller over the same data. It has its own name, invocationId
@@ -132,10 +142,18 @@ func (s *Server) AddDC(cfg DCConfig) (*Server, error) {
 		}
 	}
 	s.dir.mu.Unlock()
-	return s.dir.startServer(cfg, s.tls)
+	added, err := s.dir.newServer(cfg, s.tls)
+	if err != nil {
+		return nil, err
+	}
+	if err := added.listen(cfg.Socketless, cfg.Listen, cfg.ListenTLS); err != nil {
+		return nil, err
+	}
+	return added, nil
 }
 
-func (d *directory) startServer(cfg DCConfig, authority *authority) (*Server, error) {
+// newServer creates a domain controller that does not listen yet.
+func (d *directory) newServer(cfg DCConfig, authority *authority) (*Server, error) {
 	or := func(n, def int) int {
 		if n <= 0 {
 			return def
@@ -148,24 +166,25 @@ func (d *directory) startServer(cfg DCConfig, authority *authority) (*Server, er
 	}
 	s.SetHook(cfg.Hook)
 	d.mu.Lock()
-	err := d.addServer(s, cfg.FirstUSN)
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	return s, d.addServer(s, cfg.FirstUSN)
+}
+
+// listen opens the ports. On an error the server is closed.
+func (s *Server) listen(socketless bool, addr, addrTLS string) error {
+	if socketless {
+		return nil
+	}
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, err
-	}
-	if cfg.Socketless {
-		return s, nil
-	}
-	if cfg.Listen == "" {
-		cfg.Listen = "127.0.0.1:0"
-	}
-	host, _, herr := net.SplitHostPort(cfg.Listen)
-	if herr != nil {
-		return nil, fmt.Errorf("adtest: Listen: %w", herr)
+		return fmt.Errorf("adtest: Listen: %w", err)
 	}
 	ephemeral := net.JoinHostPort(host, "0")
-	if cfg.ListenTLS == "" {
-		cfg.ListenTLS = ephemeral
+	if addrTLS == "" {
+		addrTLS = ephemeral
 	}
 	ports := []struct {
 		on      bool
@@ -173,10 +192,10 @@ func (d *directory) startServer(cfg DCConfig, authority *authority) (*Server, er
 		tls, gc bool
 		url     *string
 	}{
-		{true, cfg.Listen, false, false, &s.url},
-		{!cfg.NoTLS, cfg.ListenTLS, true, false, &s.tlsURL},
-		{cfg.GlobalCatalog, ephemeral, false, true, &s.gcURL},
-		{cfg.GlobalCatalog && !cfg.NoTLS, ephemeral, true, true, &s.gcTLSURL},
+		{true, addr, false, false, &s.url},
+		{!s.noTLS, addrTLS, true, false, &s.tlsURL},
+		{s.gcOn, ephemeral, false, true, &s.gcURL},
+		{s.gcOn && !s.noTLS, ephemeral, true, true, &s.gcTLSURL},
 	}
 	for _, p := range ports {
 		if !p.on {
@@ -185,7 +204,7 @@ func (d *directory) startServer(cfg DCConfig, authority *authority) (*Server, er
 		l, err := listenLoopback(p.addr)
 		if err != nil {
 			s.Close()
-			return nil, fmt.Errorf("adtest: %w", err)
+			return fmt.Errorf("adtest: %w", err)
 		}
 		scheme := "ldap://"
 		if p.tls {
@@ -194,7 +213,7 @@ func (d *directory) startServer(cfg DCConfig, authority *authority) (*Server, er
 		*p.url = scheme + l.Addr().String()
 		s.serve(l, p.tls, p.gc)
 	}
-	return s, nil
+	return nil
 }
 
 // listenLoopback refuses addresses that other machines could reach: the passwords are well known.

@@ -185,14 +185,7 @@ func (x *encoder) changedEntry(b *ber.Builder, n *node, since int64) bool {
 	e := b.Begin(tagSearchEntry)
 	b.Str(ber.OctetString, x.extend(n, x.d.dn(n)))
 	list := b.Begin(ber.Sequence)
-	put := func(t *attrType, p packed) {
-		am := b.Begin(ber.Sequence)
-		b.Str(ber.OctetString, t.name)
-		set := b.Begin(ber.Set)
-		b.Raw(p.raw)
-		b.End(set)
-		b.End(am)
-	}
+	put := func(t *attrType, p packed) { x.put(b, t.name, p) }
 	for _, t := range []string{"objectguid", "instancetype"} {
 		p, _ := x.s.derived(n, x.d.types[t])
 		put(x.d.types[t], p)

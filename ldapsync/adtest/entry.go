@@ -111,28 +111,48 @@ func (x *encoder) value(n *node, t *attrType) packed {
 }
 
 // attribute appends one attribute unless the account may not read it or it has no values. More
-// values than MaxValRange come as a range (MS-ADTS 3.1.1.3.1.3.3).
+// values than MaxValRange come as a range (MS-ADTS 3.1.1.3.1.3.3). Beside a range that is not the one
+// asked for, a domain controller also sends the name that was asked for, without values: users of
+// ldapjs (issue 582), ldap3 (336) and ownCloud (20274) show it.
 func (x *encoder) attribute(b *ber.Builder, t *attrType, p packed, w wanted) {
 	if p.n == 0 || x.hideAll || x.gc && !t.gc && !t.constructed || t.writeOnly || slices.Contains(x.hide, t) {
 		return
 	}
-	name := t.name
-	switch {
-	case w.ranged && w.lo >= p.n:
+	if w.ranged && w.lo >= p.n {
 		return
-	case w.ranged || p.n > x.s.maxRange:
-		hi := w.hi
-		if !w.ranged || hi < 0 {
-			hi = p.n - 1
-		}
-		hi = min(hi, p.n-1, w.lo+x.s.maxRange-1)
-		last := itoa(hi)
-		if hi == p.n-1 {
-			last = "*"
-		}
-		name += ";range=" + itoa(w.lo) + "-" + last
-		p = p.slice(w.lo, hi)
 	}
+	if w.ranged || p.n > x.s.maxRange {
+		asked, hi := t.name, p.n-1
+		if w.ranged {
+			asked = rangeName(t, w.lo, w.hi)
+			if w.hi >= 0 {
+				hi = min(hi, w.hi)
+			}
+		}
+		last := -1
+		if hi = min(hi, w.lo+x.s.maxRange-1); hi < p.n-1 {
+			last = hi
+		}
+		name := rangeName(t, w.lo, last)
+		if name != asked {
+			x.put(b, asked, packed{})
+		}
+		x.put(b, name, p.slice(w.lo, hi))
+		return
+	}
+	x.put(b, t.name, p)
+}
+
+// rangeName is the name of an attribute with a range option; hi -1 is "*".
+func rangeName(t *attrType, lo, hi int) string {
+	last := "*"
+	if hi >= 0 {
+		last = itoa(hi)
+	}
+	return t.name + ";range=" + itoa(lo) + "-" + last
+}
+
+func (x *encoder) put(b *ber.Builder, name string, p packed) {
 	m := b.Begin(ber.Sequence)
 	b.Str(ber.OctetString, name)
 	set := b.Begin(ber.Set)

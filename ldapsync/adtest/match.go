@@ -135,8 +135,8 @@ func (m *matcher) build(f *filter) func(*node) truth {
 	}
 }
 
-// ambiguousName is the filter that (anr=x) stands for (MS-ADTS 3.1.1.3.1.3.3), without the rule
-// for two names.
+// ambiguousName is the filter that (anr=x) stands for: a prefix of any of the attributes that take part
+// in ambiguous name resolution, without the rule for first and last name.
 func ambiguousName(value string) *filter {
 	f := &filter{op: filterOr}
 	for _, a := range []string{"displayName", "givenName", "sn", "sAMAccountName", "name", "proxyAddresses", "mail", "physicalDeliveryOfficeName"} {

@@ -122,16 +122,14 @@ func (c *conn) operate(ctx context.Context, m message) {
 func (c *conn) writing(ctx context.Context, m message, q *Request, do func(*directory, *account) *Error) {
 	f := c.s.fault(ctx, q)
 	switch {
-	case f.Delay > 0 && !sleep(ctx, f.Delay):
-		return
+	case ctx.Err() != nil, f.Delay > 0 && !sleep(ctx, f.Delay):
+		return // abandoned or gone before it began
 	case f.Drop == DropBefore:
 		c.drop()
 		return
 	case f.Code != ResultSuccess:
 		c.result(m, f.result())
 		return
-	case ctx.Err() != nil:
-		return // abandoned or gone before it began
 	}
 	by := c.who()
 	var err *Error
@@ -260,7 +258,7 @@ func (s *Server) compare(who *account, r *compareRequest, o options, gc bool) *E
 func (c *conn) survives(ctx context.Context, m message, q *Request) bool {
 	f := c.s.fault(ctx, q)
 	switch {
-	case f.Delay > 0 && !sleep(ctx, f.Delay):
+	case ctx.Err() != nil, f.Delay > 0 && !sleep(ctx, f.Delay):
 		return false
 	case f.Drop != DropNever:
 		c.drop()

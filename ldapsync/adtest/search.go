@@ -36,7 +36,10 @@ func (c *conn) search(ctx context.Context, m message, r *searchRequest, o option
 	s.stats.searches.Add(1)
 	start := time.Now()
 	fault := s.fault(ctx, q)
-	if fault.Drop == DropBefore {
+	switch {
+	case ctx.Err() != nil:
+		return // abandoned: no answer (RFC 4511 section 4.11)
+	case fault.Drop == DropBefore:
 		c.drop()
 		return
 	}

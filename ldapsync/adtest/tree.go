@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// newDirectory builds the objects every domain has, then the accounts and the LDIF of cfg.
+// newDirectory builds the objects every domain has.
 func newDirectory(cfg Config) (*directory, error) {
 	if cfg.NetBIOS == "" {
 		label, _, _ := strings.Cut(cfg.Domain, ".")
@@ -43,15 +43,22 @@ func newDirectory(cfg Config) (*directory, error) {
 	if err := d.plant(); err != nil {
 		return nil, fmt.Errorf("adtest: building the domain: %w", err)
 	}
+	return d, nil
+}
+
+// populate adds the LDIF and the accounts of cfg.
+func (d *directory) populate(cfg Config) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if cfg.LDIF != nil {
 		if err := d.load(cfg.LDIF); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := d.join(cfg.Accounts); err != nil {
-		return nil, fmt.Errorf("adtest: accounts: %w", err)
+		return fmt.Errorf("adtest: accounts: %w", err)
 	}
-	return d, nil
+	return nil
 }
 
 // plant creates the default tree.
@@ -138,6 +145,9 @@ type gardener struct {
 func (g *gardener) add(name string, attrs Attrs) *node {
 	if g.err != nil {
 		return nil
+	}
+	if n, err := g.d.find(name + "," + g.d.baseDN); err == nil { // a further server that an LDIF file had already
+		return n
 	}
 	n, err := g.d.addObject(&system, name+","+g.d.baseDN, attrs, writeOptions{direct: true})
 	if err != nil {
