@@ -1,0 +1,498 @@
+package gpo
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.internal/hybridkit/registry"
+	"go.internal/hybridkit/registry/gpp"
+	"go.internal/hybridkit/registry/regpol"
+	"go.internal/hybridkit/registry/secinf"
+)
+
+// A Target is the account whose values are asked for. The zero values of everything but DN mean "not known".
+type Target struct {
+	DN   string // of the OU, or of the account in it
+	Site string // DN or name of the Active Directory site; "" leaves GPOs of sites out, and says so
+	User bool   // the user half of the GPOs is asked for, for a user whose account is in DN
+
+	// Principals are the SIDs and names of the account and all its groups, spelled as in GPO.Security. That it is an
+	// authenticated user is always known. With nil, other trustees are unknown; empty means there are no others.
+	Principals         []string
+	ComputerPrincipals []string             // for User: the same of the computer
+	WMI                map[string]WMIResult // results of WMI filters by name or id, as in GPO.WMIFilter
+	Facts              *gpp.Facts           // for item-level targeting; the OU and Site of the target are added where they are missing
+	Local              *registry.Snapshot   // what the registry holds otherwise; nil is nothing
+}
+
+func (t Target) wmi(filter string) WMIResult {
+	for name, r := range t.WMI {
+		if foldID(name) == foldID(filter) {
+			return r
+		}
+	}
+	return WMIUnknown
+}
+
+// A Mechanism is how a setting reaches the registry. Greater ones are applied later in the same refresh and win.
+type Mechanism uint8
+
+const (
+	LocalValue       Mechanism = iota // it is in the registry already
+	Policy                            // Registry.pol; the registry extension works first
+	SecurityTemplate                  // GptTmpl.inf
+	Preference                        // Registry.xml
+)
+
+var mechanisms = [...]string{LocalValue: "local", Policy: "policy", SecurityTemplate: "security-template", Preference: "preference"}
+
+// String returns "local", "policy", "security-template", "preference" or "Mechanism(n)".
+func (m Mechanism) String() string {
+	if int(m) < len(mechanisms) {
+		return mechanisms[m]
+	}
+	return "Mechanism(" + strconv.Itoa(int(m)) + ")"
+}
+
+// MarshalText returns m.String().
+func (m Mechanism) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// A Candidate is one setting of one GPO, or a local value, that concerns a value.
+type Candidate struct {
+	Mechanism Mechanism
+	Link      LinkedGPO      // zero for a local value
+	Entry     registry.Entry // what it does, and where in its file
+	Applies   gpp.Tri        // the GPO and the item
+	Reason    Reason         // why it does not decide; "" for a winner
+	Detail    string         // the same in words
+	Tattoo    bool           // the effect stays when the GPO goes
+
+	seq int
+}
+
+// String says in one line what the candidate does and where it comes from.
+func (c Candidate) String() string {
+	from := "local value"
+	if c.Mechanism != LocalValue {
+		from = c.Link.String() + ", " + c.Mechanism.String()
+		if p := c.Entry.Pos.String(); p != "" {
+			from += ", " + p
+		}
+	}
+	what := c.Entry.Op.String()
+	if c.Entry.Op == registry.Set || c.Entry.Op == registry.SetIfAbsent {
+		what = c.Entry.Value.Type.String() + " " + c.Entry.Value.String()
+	}
+	s := what + " from " + from
+	if c.Reason != "" {
+		s += ": " + string(c.Reason)
+	}
+	if c.Detail != "" {
+		s += " (" + c.Detail + ")"
+	}
+	return s
+}
+
+// An Effective is what becomes of one value.
+type Effective struct {
+	Path    registry.Path
+	Name    string
+	Present bool           // false: no source that surely applies sets it, or the winner deletes it
+	Value   registry.Value // if Present
+	Winner  *Candidate     // nil if nothing surely decides
+	Losers  []Candidate    // the others, strongest first
+	// Unknown lists settings that would decide if they applied, which is not known. If it is not empty, the value
+	// is not certain.
+	Unknown []Candidate
+}
+
+// A Result is the answer of Effective.
+type Result struct {
+	GPOs   []LinkedGPO // strongest first
+	Values []Effective // sorted by path and name
+	Notes  []string    // assumptions and limits that concern this result
+	Errors []error     // what could not be read; the result lacks it
+}
+
+// Get returns the value with the given path and name.
+func (r *Result) Get(p registry.Path, name string) (Effective, bool) {
+	for _, v := range r.Values {
+		if v.Path.Equal(p) && registry.EqualFold(v.Name, name) {
+			return v, true
+		}
+	}
+	return Effective{}, false
+}
+
+// Snapshot returns the values that are present, with the winner as Origin.
+func (r *Result) Snapshot() (*registry.Snapshot, error) {
+	s := new(registry.Snapshot)
+	for _, v := range r.Values {
+		if !v.Present {
+			continue
+		}
+		o := registry.Origin{Source: "local value"}
+		if v.Winner != nil && v.Winner.Mechanism != LocalValue {
+			o = registry.Origin{Source: v.Winner.Link.String() + ", " + v.Winner.Mechanism.String(), Pos: v.Winner.Entry.Pos}
+		}
+		if err := s.Put(registry.Item{Path: v.Path, Name: v.Name, Value: v.Value, Origin: o}); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// ErrTarget is wrapped by the error of Effective for a target it cannot place.
+var ErrTarget = errors.New("gpo: target cannot be placed")
+
+// Effective computes the registry values the target gets, as one refresh from scratch would set them, with a reason
+// for every setting that does not decide. It fails only if the target's DN is empty or none of its containers is
+// known; everything else that goes wrong is in the Result.
+func (e *Estate) Effective(t Target) (*Result, error) {
+	if t.DN == "" {
+		return nil, fmt.Errorf("%w: no DN", ErrTarget)
+	}
+	levels, missing := e.levels(t)
+	if !slices.ContainsFunc(levels, func(c *Container) bool { return c.Kind == OU || c.Kind == Domain }) {
+		return nil, fmt.Errorf("%w: no container of %q is known", ErrTarget, t.DN)
+	}
+	x := &run{target: t, result: &Result{GPOs: e.Order(t)}, values: map[valueKey]*history{}, keys: map[registry.Path][]*history{}}
+	x.notes(missing)
+	x.facts()
+	for _, mechanism := range []Mechanism{Policy, SecurityTemplate, Preference} {
+		for i := len(x.result.GPOs) - 1; i >= 0; i-- { // the strongest works last
+			x.apply(mechanism, x.result.GPOs[i])
+		}
+	}
+	x.finish()
+	return x.result, nil
+}
+
+type valueKey struct {
+	path registry.Path
+	name string
+}
+
+// A history is everything that happened to one value.
+type history struct {
+	path       registry.Path
+	name       string
+	candidates []*Candidate
+	winner     *Candidate // the last that surely applied
+}
+
+// run is one computation.
+type run struct {
+	target Target
+	result *Result
+	values map[valueKey]*history
+	keys   map[registry.Path][]*history
+	seq    int
+}
+
+func (x *run) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(x.result.Notes, n) {
+		x.result.Notes = append(x.result.Notes, n)
+	}
+}
+
+func (x *run) notes(missing []string) {
+	for _, m := range missing {
+		x.note("nothing is known of %s: taken to have no links and not to block inheritance", m)
+	}
+	if x.target.Site == "" {
+		x.note("no site is given: GPOs linked to sites are left out")
+	}
+	if x.target.User {
+		x.note("loopback processing is not considered: it can replace or merge user settings")
+	}
+	for _, l := range x.result.GPOs {
+		switch {
+		case l.gpo == nil:
+			x.note("%s: %s", l, l.Detail)
+		case l.gpo.Security == nil && l.Kind != Local && l.Applies != gpp.No:
+			x.note("security filtering of %s is not given: taken to be the default, Authenticated Users read and apply", cmp.Or(l.Name, l.ID))
+		}
+	}
+}
+
+// facts completes the facts for item-level targeting.
+func (x *run) facts() {
+	f := gpp.Facts{}
+	if x.target.Facts != nil {
+		f = *x.target.Facts
+	}
+	// The container is the nearest ancestor that is not the account itself.
+	ou := x.target.DN
+	if parts := splitDN(ou); len(parts) > 1 && strings.HasPrefix(strings.ToUpper(parts[0]), "CN=") {
+		ou = strings.Join(parts[1:], ",")
+	}
+	if x.target.User {
+		f.UserOU = cmp.Or(f.UserOU, ou)
+		if f.UserGroups == nil {
+			f.UserGroups = x.target.Principals
+		}
+		if f.Groups == nil {
+			f.Groups = x.target.ComputerPrincipals
+		}
+	} else {
+		f.OU = cmp.Or(f.OU, ou)
+		if f.Groups == nil {
+			f.Groups = x.target.Principals
+		}
+	}
+	f.Site = cmp.Or(f.Site, siteName(x.target.Site))
+	x.target.Facts = &f
+}
+
+// apply replays one mechanism of one GPO.
+func (x *run) apply(m Mechanism, l LinkedGPO) {
+	if l.gpo == nil {
+		return
+	}
+	settings, hive := l.gpo.Computer, registry.LocalMachine
+	if x.target.User {
+		settings, hive = l.gpo.User, registry.CurrentUser
+	}
+	add := func(e registry.Entry) *Candidate {
+		return &Candidate{Mechanism: m, Link: l, Entry: e, Applies: l.Applies, Reason: l.Reason, Detail: l.Detail}
+	}
+	bad := func(file string, err error) {
+		if l.Applies != gpp.No {
+			x.result.Errors = append(x.result.Errors, fmt.Errorf("%s: %s: %w", l, file, err))
+		}
+	}
+	each := func(file string, seq iter.Seq2[registry.Entry, error]) {
+		for e, err := range seq {
+			if err != nil {
+				bad(file, err)
+			}
+			if e.Op != 0 && e.Op != registry.Note {
+				x.replay(add(e))
+			}
+		}
+	}
+	switch m {
+	case Policy:
+		if settings.Policy != nil {
+			each("Registry.pol", regpol.Decoder{Tolerant: true, Hive: hive}.DecodeBytes(settings.Policy))
+			if settings.Version == 0 && settings.Folder != "" && l.Applies != gpp.No {
+				x.note("GPT.INI of %s has version 0 for this half: Windows may take it for empty", cmp.Or(l.Name, l.ID))
+			}
+		}
+		each("settings", func(yield func(registry.Entry, error) bool) {
+			for _, e := range settings.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		})
+	case SecurityTemplate:
+		if settings.Security != nil {
+			each("GptTmpl.inf", secinf.Decoder{Tolerant: true}.Decode(bytes.NewReader(settings.Security)))
+		}
+	case Preference:
+		if settings.Preferences != nil {
+			x.preferences(settings.Preferences, add, bad)
+		}
+	}
+}
+
+// preferences replays a Registry.xml, item by item with its own conditions.
+func (x *run) preferences(file []byte, add func(registry.Entry) *Candidate, bad func(string, error)) {
+	doc, err := gpp.Parse(file)
+	if err != nil {
+		bad("Registry.xml", err)
+		return
+	}
+	type place struct {
+		node *gpp.Node
+		in   []*gpp.Node
+	}
+	var items []place
+	for n, in := range doc.All() {
+		if n.Kind != gpp.Collection {
+			items = append(items, place{n, in})
+		}
+	}
+	for e, err := range (gpp.Decoder{Tolerant: true}).Decode(bytes.NewReader(file)) {
+		if err != nil {
+			bad("Registry.xml", err)
+			continue
+		}
+		item := items[e.Pos.Record-1]
+		props := item.node.Properties
+		if item.node.Kind != gpp.Registry || props.Action == gpp.Replace && e.Op == registry.DeleteValue {
+			continue // the Set of the same item says it all
+		}
+		c := add(e)
+		off := doc.Disabled || item.node.Disabled || slices.ContainsFunc(item.in, func(n *gpp.Node) bool { return n.Disabled })
+		switch {
+		case c.Applies == gpp.No:
+		case off:
+			c.Applies, c.Reason, c.Detail = gpp.No, ItemDisabled, e.Note
+		default:
+			switch v := item.node.Targeting(x.target.Facts, item.in); v.Applies {
+			case gpp.No:
+				c.Applies, c.Reason, c.Detail = gpp.No, Targeting, "does not hold: "+v.Because
+			case gpp.Unknown:
+				c.Link.unknown("item-level targeting needs " + strings.Join(v.Missing, ", "))
+				c.Applies, c.Reason, c.Detail = gpp.Unknown, NotDetermined, c.Link.Detail
+			}
+			if e.Op == registry.Note && c.Applies != gpp.No { // single bits of a number
+				c.Applies, c.Reason, c.Detail = gpp.Unknown, NotDetermined, e.Note
+			}
+		}
+		if e.Op == registry.Note {
+			if props.IsKey() {
+				continue
+			}
+			if c.Entry.Op = registry.Set; props.Action == gpp.Delete {
+				c.Entry.Op = registry.DeleteValue
+			}
+		}
+		c.Tattoo = !item.node.RemovePolicy
+		x.replay(c)
+	}
+}
+
+// history returns what is known of a value, beginning with the local one.
+func (x *run) history(p registry.Path, name string) *history {
+	k := valueKey{p.Fold(), registry.Fold(name)}
+	h := x.values[k]
+	if h != nil {
+		return h
+	}
+	h = &history{path: p, name: name}
+	x.values[k] = h
+	x.keys[k.path] = append(x.keys[k.path], h)
+	if x.target.Local != nil {
+		if it, ok := x.target.Local.Get(x.target.Local.Resolve(p), name); ok {
+			h.winner = &Candidate{Mechanism: LocalValue, Applies: gpp.Yes, Tattoo: true,
+				Entry: registry.Entry{Op: registry.Set, Path: it.Path, Name: it.Name, Value: it.Value, Pos: it.Origin.Pos}}
+			h.candidates = append(h.candidates, h.winner)
+		}
+	}
+	return h
+}
+
+// replay lets one setting happen.
+func (x *run) replay(c *Candidate) {
+	x.seq++
+	c.seq = x.seq
+	switch c.Mechanism {
+	case Policy:
+		c.Tattoo = !managed(c.Entry.Path)
+	case SecurityTemplate:
+		c.Tattoo = true
+	}
+	p := c.Entry.Path
+	switch c.Entry.Op {
+	case registry.Set, registry.SetIfAbsent, registry.DeleteValue:
+		x.happen(x.history(p, c.Entry.Name), c)
+	case registry.ClearValues, registry.DeleteKey:
+		if c.Applies == gpp.No {
+			return // it concerns no value in particular
+		}
+		whole := c.Entry.Op == registry.DeleteKey
+		if l := x.target.Local; l != nil {
+			values := l.Values(p)
+			if whole {
+				values = l.Below(p)
+			}
+			for it := range values {
+				x.history(it.Path, it.Name)
+			}
+		}
+		for at, list := range x.keys {
+			if at == p.Fold() || whole && at.Under(p.Fold()) {
+				for _, h := range list {
+					one := *c // each value has its own copy: the reason may differ
+					x.happen(h, &one)
+				}
+			}
+		}
+	}
+}
+
+func (x *run) happen(h *history, c *Candidate) {
+	h.candidates = append(h.candidates, c)
+	if c.Applies != gpp.Yes {
+		return
+	}
+	exists := h.winner != nil && (h.winner.Entry.Op == registry.Set || h.winner.Entry.Op == registry.SetIfAbsent)
+	if c.Entry.Op == registry.SetIfAbsent && exists {
+		c.Reason, c.Detail = AlreadyExists, "it is only set where there is no value, and there is one from "+source(h.winner)
+		return
+	}
+	h.winner = c
+}
+
+func source(c *Candidate) string {
+	if c.Mechanism == LocalValue {
+		return "the registry itself"
+	}
+	return c.Link.String()
+}
+
+// managed reports whether p lies in one of the trees that are cleaned when a policy goes ("policy keys").
+func managed(p registry.Path) bool {
+	for _, key := range []string{`SOFTWARE\Policies`, `SOFTWARE\Microsoft\Windows\CurrentVersion\Policies`} {
+		if p.Under(registry.Path{Hive: p.Hive, Key: key}) {
+			return p.Hive == registry.LocalMachine || p.Hive == registry.CurrentUser
+		}
+	}
+	return false
+}
+
+// finish sorts the histories into winners, losers and unknowns.
+func (x *run) finish() {
+	for _, h := range x.values {
+		v := Effective{Path: h.path, Name: h.name, Winner: h.winner}
+		if w := h.winner; w != nil && (w.Entry.Op == registry.Set || w.Entry.Op == registry.SetIfAbsent) {
+			v.Present, v.Value = true, w.Entry.Value
+		}
+		slices.SortStableFunc(h.candidates, func(a, b *Candidate) int { return b.seq - a.seq })
+		for _, c := range h.candidates {
+			switch {
+			case c == h.winner:
+			case c.Applies == gpp.Unknown && (h.winner == nil || c.seq > h.winner.seq || h.winner.Entry.Op == registry.SetIfAbsent):
+				v.Unknown = append(v.Unknown, *c)
+			default:
+				if c.Applies != gpp.No && c.Reason != AlreadyExists {
+					c.Reason, c.Detail = why(c, h.winner)
+				}
+				v.Losers = append(v.Losers, *c)
+			}
+		}
+		x.result.Values = append(x.result.Values, v)
+	}
+	slices.SortFunc(x.result.Values, func(a, b Effective) int {
+		return cmp.Or(cmp.Compare(a.Path.Hive, b.Path.Hive), cmp.Compare(registry.Fold(a.Path.Key), registry.Fold(b.Path.Key)),
+			cmp.Compare(registry.Fold(a.Name), registry.Fold(b.Name)))
+	})
+}
+
+// why says why c lost to w.
+func why(c, w *Candidate) (Reason, string) {
+	from := source(w)
+	switch {
+	case c.Mechanism == LocalValue:
+		return Overwritten, "by " + from
+	case c.Mechanism != w.Mechanism:
+		return WeakerMechanism, w.Mechanism.String() + " of " + from + " is applied after " + c.Mechanism.String()
+	case c.Link.level == w.Link.level && c.Link.Order == w.Link.Order:
+		return EarlierInFile, strings.TrimSpace("decided by " + w.Entry.Pos.String())
+	case w.Link.Enforced && (!c.Link.Enforced || w.Link.level < c.Link.level):
+		return Enforced, from + " is enforced"
+	case c.Link.level == w.Link.level:
+		return LinkOrder, fmt.Sprintf("link %d is stronger than link %d", w.Link.Order, c.Link.Order)
+	}
+	return LowerPrecedence, from + " is nearer to the target"
+}
