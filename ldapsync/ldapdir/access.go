@@ -25,7 +25,7 @@ type AttrAccess struct {
 // SIDs are then checked: Absent means that this connection may read the attribute ([MS-ADTS] section
 // 3.1.1.4.3) and got no value. Everything else is Unreadable: a missing right, a descriptor or token that
 // cannot be read, a condition that cannot be evaluated, an attribute the schema does not know, a constructed
-// attribute, one the Global Catalog does not hold, and one that now has a value. Of an object that is gone the
+// attribute, anything on a Global Catalog port, and one that now has a value. Of an object that is gone the
 // error wraps ErrNotFound.
 //
 // With TrustAbsence everything is Absent, otherwise on a plain LDAP server everything is Unreadable.
@@ -146,8 +146,8 @@ func (d *Dir) attrAccess(c *conn, s securedObject, attr string) AttrAccess {
 	case item.systemFlags&flagConstructed != 0:
 		a.Why = "it is computed by the server: its absence says nothing"
 		return a
-	case d.ep.partial && !item.inGC:
-		a.Why = "the Global Catalog does not hold it"
+	case d.ep.partial:
+		a.Why = "the Global Catalog may not hold it"
 		return a
 	case s.sd == nil:
 		a.Why = s.why

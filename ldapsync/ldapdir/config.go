@@ -79,8 +79,8 @@ type Config struct {
 	// Classes says what users and devices are. A class that is missing is as DefaultClass says.
 	Classes map[ldapsync.Class]ClassConfig
 
-	// AllowGlobalCatalog accepts the ports 3268 and 3269, where many attributes are silently missing. Those the
-	// schema does not put into the Global Catalog are then reported as unreadable.
+	// AllowGlobalCatalog accepts the ports 3268 and 3269, where many attributes are silently missing. Every attribute
+	// that has no value there is then Unreadable, because the port does not say which ones it holds.
 	AllowGlobalCatalog bool
 	// TrustAbsence makes VerifyAbsent and VerifyListing believe what the server shows. A PlainLDAP server cannot be
 	// asked: without TrustAbsence both say Unreadable for it, and nothing is ever cleared because of it. Set it

@@ -127,6 +127,9 @@ func (d *Dir) secure(ctx context.Context, raw net.Conn) (net.Conn, bool, error) 
 			_ = raw.Close()
 			if r := (*result)(nil); errors.As(err, &r) {
 				e := refusal("start TLS", d.ep.name, "", r.code, r.matched, r.diagnostic)
+				if r.code != ResultBusy {
+					e.kinds = nil // 52 unavailable is what a domain controller without a certificate answers
+				}
 				e.Advice = "the server does not offer StartTLS: give it a certificate, use ldaps://, or set AllowPlaintext in a laboratory"
 				return nil, false, e
 			}

@@ -33,7 +33,6 @@ type decoder struct {
 	class  ldapsync.Class // of all entries; 0: look at objectClass
 	wanted []string       // as the caller spelled them
 	all    bool           // "*" or "+" is among them
-	hidden []string       // attributes the server does not hold, unreadable where absent
 	fields map[string]field
 }
 
@@ -166,9 +165,12 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 	if err != nil {
 		return o, nil, err
 	}
-	for _, h := range x.hidden {
-		if !slices.ContainsFunc(attrs, func(a ldapsync.Attr) bool { return sameName(a.Name, h) }) {
-			attrs = append(attrs, ldapsync.Attr{Name: h, Presence: ldapsync.Unreadable})
+	if x.d.ep.partial {
+		// Which attributes the Global Catalog holds cannot be asked there: isMemberOfPartialAttributeSet is not one.
+		for _, w := range x.wanted {
+			if !slices.ContainsFunc(attrs, func(a ldapsync.Attr) bool { return sameName(a.Name, w) }) {
+				attrs = append(attrs, ldapsync.Attr{Name: w, Presence: ldapsync.Unreadable})
+			}
 		}
 	}
 	class := x.class

@@ -156,11 +156,6 @@ func (r *reading) partial(err error) error {
 // pages reports whether the server answered anything, and how it ended.
 func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 	d := r.d
-	if d.ep.partial {
-		if r.x.hidden, err = d.outsideGC(ctx, c, r.x.wanted); err != nil {
-			return false, err
-		}
-	}
 	req := r.req
 	if c.root.supports(oidPaged) {
 		req.page = d.cfg.PageSize
@@ -354,12 +349,6 @@ func (d *Dir) Get(ctx context.Context, id ldapsync.GUID, attrs []string) (ldapsy
 // object reads one object by identity.
 func (d *Dir) object(ctx context.Context, c *conn, id ldapsync.GUID, attrs []string) (ldapsync.Object, error) {
 	x := d.decoder(0, attrs)
-	if d.ep.partial {
-		var err error
-		if x.hidden, err = d.outsideGC(ctx, c, x.wanted); err != nil {
-			return ldapsync.Object{}, err
-		}
-	}
 	e, err := d.entry(ctx, c, id, request{attrs: x.request()})
 	if err != nil {
 		return ldapsync.Object{}, err

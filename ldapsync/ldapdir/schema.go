@@ -16,7 +16,6 @@ type schemaItem struct {
 	attribute   bool          // else a class
 	searchFlags uint32
 	systemFlags uint32
-	inGC        bool // isMemberOfPartialAttributeSet
 }
 
 const (
@@ -69,7 +68,7 @@ func (d *Dir) lookUp(ctx context.Context, c *conn, keys ...string) error {
 		}
 		missing = missing[n:]
 		r := request{base: c.root.schemaNC, scope: scopeOne, filter: tlv(0xa1, names), attrs: []string{"lDAPDisplayName", "objectClass",
-			"schemaIDGUID", "attributeSecurityGUID", "searchFlags", "systemFlags", "isMemberOfPartialAttributeSet"}}
+			"schemaIDGUID", "attributeSecurityGUID", "searchFlags", "systemFlags"}}
 		s, err := c.search(r, d.cfg.ReadTimeout)
 		if err != nil {
 			return lost("search", d.ep.name, "the schema", errors.Join(errLost, err))
@@ -123,8 +122,6 @@ func parseSchema(e entry) (key string, i schemaItem, err error) {
 			i.searchFlags, err = flags(v)
 		case "systemflags":
 			i.systemFlags, err = flags(v)
-		case "ismemberofpartialattributeset":
-			i.inGC = strings.EqualFold(v, "TRUE")
 		}
 		return err
 	})
@@ -141,22 +138,4 @@ func parseSchema(e entry) (key string, i schemaItem, err error) {
 func flags(v string) (uint32, error) {
 	n, err := strconv.ParseInt(v, 10, 64)
 	return uint32(n), err
-}
-
-// outsideGC returns those of the attributes that the Global Catalog does not hold, or of which that is unknown.
-func (d *Dir) outsideGC(ctx context.Context, c *conn, attrs []string) ([]string, error) {
-	keys := make([]string, len(attrs))
-	for i, a := range attrs {
-		keys[i] = attrKey(a)
-	}
-	if err := d.lookUp(ctx, c, keys...); err != nil {
-		return nil, err
-	}
-	var out []string
-	for i, a := range attrs {
-		if item, ok := d.schema.get(keys[i]); !ok || !item.inGC {
-			out = append(out, a)
-		}
-	}
-	return out, nil
 }
