@@ -230,7 +230,7 @@ func (t Trust) Authenticate(certs []*x509.Certificate, now time.Time) (*CASet, e
 		ras = slices.DeleteFunc(ras, func(c *x509.Certificate) bool { return !pinned(c) })
 	}
 	set.CA = chooseCA(cas, ras)
-	if set.CA == nil && len(t.Roots) > 0 {
+	if set.CA == nil && len(t.Roots) > 0 && len(ras) > 0 {
 		set.CA = chooseCA(t.Roots, ras) // the server returns its RAs only
 	}
 	if set.CA == nil {
