@@ -65,6 +65,7 @@ func alreadyExists(dn string) *Error {
 
 // insert puts a finished object into the tree, the indexes and the change order.
 func (d *directory) insert(n, parent *node, rec *record) {
+	rec.attrs = slices.Clip(rec.attrs)
 	d.dnt++
 	n.dnt = d.dnt
 	n.attach(parent)
@@ -149,26 +150,28 @@ type backTarget struct {
 
 // fill checks the given attributes and stores them in rec, objectClass first, then by name.
 func (d *directory) fill(n *node, rec *record, attrs Attrs, opt writeOptions) *Error {
-	names := make([]string, 0, len(attrs))
-	for name := range attrs {
-		names = append(names, name)
+	type given struct {
+		typ    *attrType
+		values []string
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		ca, cb := strings.EqualFold(a, "objectClass"), strings.EqualFold(b, "objectClass")
-		switch {
-		case ca && !cb:
-			return -1
-		case cb && !ca:
-			return 1
-		}
-		return strings.Compare(fold(a), fold(b))
-	})
-	for _, name := range names {
+	list := make([]given, 0, len(attrs))
+	for name, values := range attrs {
 		t, err := d.typeForWrite(name)
 		if err != nil {
 			return err
 		}
-		values := attrs[name]
+		list = append(list, given{t, values})
+	}
+	slices.SortFunc(list, func(a, b given) int {
+		ca, cb := a.typ.lower == "objectclass", b.typ.lower == "objectclass"
+		if ca != cb {
+			return boolInt(cb) - boolInt(ca)
+		}
+		return strings.Compare(a.typ.lower, b.typ.lower)
+	})
+	rec.attrs = make([]attr, 0, len(list)+6) // room for defaults
+	for _, g := range list {
+		t, values := g.typ, g.values
 		if rec.get(t).n > 0 {
 			return refuse(ResultAttributeOrValueExists, "00002083: AtrErr: attribute %s given twice", t.name)
 		}
@@ -234,6 +237,13 @@ func (d *directory) values(t *attrType, values []string, opt writeOptions) (pack
 	}
 	if t.lower == "objectclass" {
 		values = classValues(values)
+	}
+	if len(values) == 1 {
+		s, err := d.store(t, values[0], opt)
+		if err != nil {
+			return packed{}, err
+		}
+		return d.intern(t, pack(s)), nil
 	}
 	stored := make([]string, len(values))
 	seen := make(map[string]bool, len(values))

@@ -105,6 +105,7 @@ func (c *conn) search(ctx context.Context, m message, r *searchRequest, o option
 		limit = int(r.sizeLimit - sent)
 	}
 	found := c.gather(x, base, r, o, after, limit)
+	defer c.s.recycle(found.buf)
 	if ctx.Err() != nil {
 		return
 	}
@@ -265,7 +266,7 @@ func (c *conn) gather(x *encoder, base *node, r *searchRequest, o options, after
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var out batch
-	b := ber.Builder{}
+	b := ber.Builder{B: c.s.buffer()}
 	if d.byGUID[base.guid] != base { // restored meanwhile
 		if base = d.byGUID[base.guid]; base == nil {
 			return out
@@ -288,6 +289,20 @@ func (c *conn) gather(x *encoder, base *node, r *searchRequest, o options, after
 	d.candidates(base, r.scope, after, m, take)
 	out.buf = b.B
 	return out
+}
+
+// buffer returns room for a page; recycle gives it back.
+func (s *Server) buffer() []byte {
+	if b, ok := s.pages.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func (s *Server) recycle(b []byte) {
+	if cap(b) > 0 && cap(b) <= 8<<20 {
+		s.pages.Put(&b)
+	}
 }
 
 // candidates offers the objects that can be in scope, in order of creation, until take is false.

@@ -27,6 +27,7 @@ type Server struct {
 	hook  atomic.Pointer[Hook]
 	seq   atomic.Int64
 	stats counters
+	pages sync.Pool // of *[]byte: buffers of pages
 
 	mu        sync.Mutex
 	closed    bool

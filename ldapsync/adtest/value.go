@@ -22,12 +22,14 @@ func pack(values ...string) packed {
 	for _, v := range values {
 		size += len(v) + 6
 	}
-	b := make([]byte, 0, size)
+	var b strings.Builder
+	b.Grow(size)
+	var head [6]byte
 	for _, v := range values {
-		b = ber.AppendHeader(b, ber.OctetString, len(v))
-		b = append(b, v...)
+		b.Write(ber.AppendHeader(head[:0], ber.OctetString, len(v)))
+		b.WriteString(v)
 	}
-	return packed{string(b), len(values)}
+	return packed{b.String(), len(values)}
 }
 
 // all yields the values in order.
