@@ -357,3 +357,13 @@ func TestTwoControllers(t *testing.T) {
 	require.NotEqual(t, first.InvocationID, other.InvocationID, "the swap shows")
 	require.Equal(t, "dc2.ashdown.example", other.Server)
 }
+
+// hookWrites returns a hook that makes all writes of the account under test fail.
+func hookWrites(f adtest.Fault) adtest.Hook {
+	return func(_ context.Context, r adtest.Request) adtest.Fault {
+		if r.Op.Writes() && r.Account == "writer" {
+			return f
+		}
+		return adtest.Fault{}
+	}
+}

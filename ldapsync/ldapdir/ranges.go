@@ -88,8 +88,8 @@ func (d *Dir) rest(ctx context.Context, c *conn, base string, m more, values []s
 		done, found := false, false
 		err = e.each(func(description, set string) error {
 			name, r, err := splitName(description)
-			if err != nil || !sameName(name, m.name) {
-				return err
+			if err != nil || !sameName(name, m.name) || set == "" {
+				return err // an empty set stands beside the one with the values
 			}
 			before := len(values)
 			if values, err = appendValues(values, set); err != nil {
