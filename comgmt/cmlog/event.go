@@ -98,7 +98,6 @@ var catalogue = [...]message{
 	{"Device is provisioned", Provisioned, false, nil},
 	{"Successfully queued MDM auto enrollment", EnrolQueued, false, nil},
 	{"Queuing enrollment timer to fire at ", TimerSet, false, readRest},
-	{"Enrollment is scheduled", TimerSet, false, readScheduled},
 	{"timer already set for enrollment", TimerAlreadySet, false, nil},
 	{"Enrollment randomization timer fired", TimerFired, false, nil},
 	{"Expected MDM_ConfigSetting instance is missing", NoConfigSetting, false, nil},
@@ -141,13 +140,6 @@ var catalogue = [...]message{
 }
 
 func readRest(e *Event, rest string) { e.Value = strings.TrimSpace(strings.TrimRight(rest, ".\r\n")) }
-
-func readScheduled(e *Event, rest string) {
-	if _, at, ok := strings.Cut(rest, " at "); ok {
-		rest = at
-	}
-	readRest(e, strings.TrimPrefix(strings.TrimSpace(rest), ": "))
-}
 
 func readClientID(e *Event, rest string) {
 	e.Value, _, _ = strings.Cut(rest, ". ")
@@ -343,7 +335,7 @@ func (e Event) Explain() string {
 var meanings = map[Kind]string{
 	PolicyRead: "reads a co-management policy", SettingRead: "merges a setting", Overridden: "Intune set the workloads; the site's are not used",
 	NotEnrolled: "not enrolled: everything is with Configuration Manager", PolicyAhead: "policy asks for co-management, the client is not there yet",
-	NoEnrolmentURL: "the MDM enrolment URL is not known yet", NotProvisioned: "not provisioned", Provisioned: "provisioned",
+	NoEnrolmentURL: "the MDM enrolment URL is not known yet", NotProvisioned: "the device is not provisioned for MDM", Provisioned: "the device is provisioned for MDM",
 	EnrolQueued: "automatic enrolment is queued", TimerAlreadySet: "the enrolment timer is set already", TimerFired: "the enrolment timer fired",
 	NoConfigSetting: "MDM_ConfigSetting is missing: normal before the first user signs in", SessionFound: "a user is signed in", JoinInfo: "reads the join state",
 	EnrolDeviceToken: "enrols with the device's token", EnrolUserToken: "enrols with the user's token", EnrolSucceeded: "enrolled", EnrolFailed: "enrolment failed",

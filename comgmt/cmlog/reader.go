@@ -15,7 +15,8 @@ const DefaultMaxRecord = 1 << 20
 
 // A Reader reads logs. The zero Reader is ready to use.
 type Reader struct {
-	// MaxRecord bounds the memory one record takes, in bytes. 0: [DefaultMaxRecord]; less than 4 KiB counts as 4 KiB.
+	// MaxRecord is the length in bytes from which a record is cut. Memory stays below a small multiple of it; records
+	// that fit into the reading buffer of 128 KiB may be longer. 0: [DefaultMaxRecord].
 	MaxRecord int
 }
 
@@ -30,7 +31,7 @@ func (c Reader) Read(r io.Reader) iter.Seq2[Record, error] {
 	if limit == 0 {
 		limit = DefaultMaxRecord
 	}
-	limit = max(limit, 4<<10)
+	limit = max(limit, 2*maxTrailer)
 	return func(yield func(Record, error) bool) {
 		s := &scanner{r: text.NewReader(r), max: limit, line: 1}
 		if !s.head(yield) {
@@ -51,12 +52,14 @@ func (c Reader) Read(r io.Reader) iter.Seq2[Record, error] {
 	}
 }
 
+// maxTrailer is the greatest length of a frame's attributes.
+const maxTrailer = 2 << 10
+
 var (
 	frameOpen    = []byte("<![LOG[")
 	frameClose   = []byte("]LOG]!><time=\"")
 	frameNext    = []byte("\n<![LOG[")
 	legacyOpen   = []byte("$$<")
-	maxTrailer   = 2 << 10
 	closeMessage = len("]LOG]!>")
 )
 
@@ -81,7 +84,9 @@ func (s *scanner) fill() bool {
 	if s.eof || len(s.buf)-s.pos >= s.max {
 		return false
 	}
-	if s.pos > 0 && (s.pos >= len(s.buf)/2 || len(s.buf) == cap(s.buf)) {
+	// Moving less than half of the buffer out of the way would cost more than reading it did. That bounds the buffer too:
+	// when it is twice max and full, half of it has been read.
+	if s.pos > 0 && s.pos >= len(s.buf)/2 {
 		n := copy(s.buf, s.buf[s.pos:])
 		s.offset += int64(s.pos)
 		s.buf, s.pos = s.buf[:n], 0
@@ -224,23 +229,7 @@ func (s *scanner) cut(n int, why Cut) Record {
 // frame returns the record whose message is [from:end] of the unread text.
 func (s *scanner) frame(from, end int, cut Cut) Record {
 	attributes := end + closeMessage
-	// The attributes end at ">" outside quotes, on the same line.
-	i, quoted, closed := attributes, false, false
-	for ; i < attributes+maxTrailer; i++ {
-		if s.pos+i >= len(s.buf) && !s.need(i+1) {
-			break
-		}
-		b := s.buf[s.pos+i]
-		if b == '"' {
-			quoted = !quoted
-		} else if b == '>' && !quoted {
-			i++
-			closed = true
-			break
-		} else if b == '\n' || b == '\r' {
-			break
-		}
-	}
+	i, closed := s.frameEnd(attributes)
 	raw, line, offset := s.take(min(i, len(s.buf)-s.pos))
 	r := Record{Format: CMTrace, Cut: cut, Line: line, Offset: offset, Raw: raw, Message: raw[from:end]}
 	if !closed && cut == Whole {
@@ -250,21 +239,47 @@ func (s *scanner) frame(from, end int, cut Cut) Record {
 	return r
 }
 
+// frameEnd finds the end of the attributes that begin at from: ">" outside quotes, on the same line.
+func (s *scanner) frameEnd(from int) (end int, closed bool) {
+	// Almost always the first ">" follows a quote, and then it is outside.
+	b := s.buf[s.pos+from:]
+	if i := bytes.IndexByte(b, '>'); i > 0 && i < maxTrailer && b[i-1] == '"' && bytes.IndexByte(b[:i], '\n') < 0 {
+		return from + i + 1, true
+	}
+	quoted := false
+	for i := from; i < from+maxTrailer; i++ {
+		if s.pos+i >= len(s.buf) && !s.need(i+1) {
+			return i, false
+		}
+		switch b := s.buf[s.pos+i]; {
+		case b == '"':
+			quoted = !quoted
+		case b == '>' && !quoted:
+			return i + 1, true
+		case b == '\n', b == '\r':
+			return i, false
+		}
+	}
+	return from + maxTrailer, false
+}
+
 // attributes reads name="value" pairs.
 func (s *scanner) attributes(r *Record, t string) {
-	t = strings.TrimPrefix(t, "<")
+	if t != "" && t[0] == '<' {
+		t = t[1:]
+	}
 	var clock, date string
 	for {
-		name, rest, ok := strings.Cut(t, `="`)
-		if !ok {
+		equals := strings.IndexByte(t, '=')
+		if equals < 0 || equals+1 >= len(t) || t[equals+1] != '"' {
 			break
 		}
-		value, after, ok := strings.Cut(rest, `"`)
-		if !ok {
-			value, after = rest, ""
+		name, value, after := t[:equals], t[equals+2:], ""
+		if quote := strings.IndexByte(value, '"'); quote >= 0 {
+			value, after = value[:quote], value[quote+1:]
 		}
-		if len(name) > 0 && name[0] == ' ' {
-			name = strings.TrimLeft(name, " ")
+		for len(name) > 0 && name[0] == ' ' {
+			name = name[1:]
 		}
 		switch name {
 		case "time":
