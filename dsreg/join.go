@@ -119,7 +119,7 @@ func (s *Status) joinState() (JoinState, string) {
 	switch {
 	case a == Yes && e == Yes:
 		return Contradictory, "AzureAdJoined and EnterpriseJoined are both YES, which cannot be"
-	case e == Yes && d == No:
+	case a == No && e == Yes && d == No:
 		return Contradictory, "EnterpriseJoined is YES without DomainJoined, which no documented state has"
 	case a == Maybe || e == Maybe || d == Maybe:
 		return Undetermined, "a row that decides is missing or failed"

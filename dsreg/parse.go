@@ -150,6 +150,10 @@ func Decode(r io.Reader) iter.Seq2[*Status, error] {
 				}
 				return
 			}
+			if eof && held == nil {
+				yield(nil, noCapture(string(buf), binary))
+				return
+			}
 			buf = buf[:copy(buf, buf[used:])]
 			switch {
 			case used > 0:
@@ -162,10 +166,6 @@ func Decode(r io.Reader) iter.Seq2[*Status, error] {
 			default:
 				want = min(2*max(want, len(buf)), MaxCapture) // doubled, so that text read again stays linear in the input
 			}
-		}
-		if held == nil {
-			yield(nil, noCapture(string(buf), binary))
-			return
 		}
 		yield(held, nil)
 	}
@@ -294,7 +294,7 @@ func (l *lines) cut() string {
 	case end == len(l.s):
 		l.pos, l.noBreak = end, true
 		return line
-	case l.cr == end && l.lf == end+1:
+	case l.cr == end && l.lf == end+1 && l.lf < len(l.s):
 		l.pos = end + 2
 	default:
 		l.pos = end + 1
