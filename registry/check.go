@@ -195,7 +195,12 @@ func (s *Setting) checkNumber(it Item, n uint64, report func(Drift)) {
 		return
 	}
 	if j == verdictWrong {
-		report(s.drift(WrongValue, it, ""))
+		d := s.drift(WrongValue, it, "")
+		if want, err := s.Want.Uint(); err == nil && s.AtLeast && n > want {
+			d.Severity = Warning
+			d.Why = "more than wanted: nothing breaks by it, but whoever checks for the wanted number finds another"
+		}
+		report(d)
 	}
 }
 

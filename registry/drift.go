@@ -79,6 +79,17 @@ func (s Severity) String() string {
 // MarshalText returns s.String().
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText is the inverse of MarshalText.
+func (s *Severity) UnmarshalText(b []byte) error {
+	for _, v := range []Severity{Warning, Failure} {
+		if v.String() == string(b) {
+			*s = v
+			return nil
+		}
+	}
+	return fmt.Errorf("registry: no severity %q", clip(string(b), 40))
+}
+
 // A Drift is one difference between a registry and a schema, with the evidence for it and what to do.
 type Drift struct {
 	Kind     Kind

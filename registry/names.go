@@ -137,3 +137,13 @@ func ByName(name string, p Params) (Schema, error) {
 	}
 	return Schema{}, fmt.Errorf("%w: %q; there are %s", ErrSchema, clip(name, 40), strings.Join(Names(), ", "))
 }
+
+// ParamNames returns the parameters that ByName takes for the schema of the given name.
+func ParamNames(name string) []string {
+	for _, b := range builtins() {
+		if b.name == name {
+			return slices.Clone(b.params)
+		}
+	}
+	return nil
+}

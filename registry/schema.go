@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Setting struct {
 
 	Content  Content  // what a string holds; decides how it is checked and compared
 	Min, Max uint64   // allowed range of a number; Max 0 means any
+	AtLeast  bool     // Want is the least that works: more, within the range, is only a Warning
 	OneOf    []uint64 // the only numbers with a meaning; nil means any
 	Default  Value    // what absence means to Windows; the zero Value means nothing or not known
 	Dead     string   // why the value has no effect any more, "" for a value that has one
@@ -80,6 +82,16 @@ func (b Basis) String() string {
 
 // MarshalText returns b.String().
 func (b Basis) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (b *Basis) UnmarshalText(text []byte) error {
+	i := slices.Index(bases[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("registry: no basis %q", clip(string(text), 40))
+	}
+	*b = Basis(i)
+	return nil
+}
 
 // A Rule checks what several values say together. Rules are data: Drift runs those of the schema it is given.
 type Rule struct {
@@ -162,7 +174,8 @@ func (s Schema) Explain(snap *Snapshot) iter.Seq2[Setting, Item] {
 }
 
 // Paths returns the keys that a reader must read so that Drift sees everything it needs, without duplicates.
-// Wildcards are cut: the key above the first one is to be read with everything below it.
+// Wildcards are cut: the key above the first one is to be read with everything below it. Keys that would pull in a
+// large part of the registry, such as Services, are left out though a value may have been put there by mistake.
 func (s Schema) Paths() []Path {
 	var paths []Path
 	seen := map[Path]bool{}
@@ -179,8 +192,10 @@ func (s Schema) Paths() []Path {
 		set := &s.Settings[i]
 		add(set.Path)
 		if set.managed() {
-			for _, p := range set.wrongPlaces() {
-				add(p.path)
+			for _, w := range set.wrongPlaces() {
+				if strings.Count(w.path.Key, `\`) >= 3 {
+					add(w.path)
+				}
 			}
 		}
 	}

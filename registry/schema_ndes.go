@@ -35,6 +35,8 @@ const (
 	srcStrong    = `Microsoft, KB 5014754 "Certificate-based authentication changes on Windows domain controllers"`
 )
 
+const afterServer = "Restart the server: NDES, HTTP.sys and SCHANNEL read these values when they start, and restarting IIS is said not to be enough."
+
 const restartServer = "set it, then restart the server; restarting IIS is not enough"
 
 // NDES returns the schema "ndes": everything that matters in the registry of an NDES server, the union of NDESTemplates, MSCEP,
@@ -61,7 +63,7 @@ func NDESTemplates(p NDESParams) Schema {
 	}
 	return Schema{
 		Name: "ndes-templates", Title: "NDES certificate templates (MSCEP)",
-		AfterChange:  "Restart the server: NDES reads its templates once, and restarting IIS is said not to be enough.",
+		AfterChange:  afterServer,
 		AfterRemoval: "Without its template values NDES cannot issue; remove the role instead if it is not needed.",
 		Settings: []Setting{
 			template("SignatureTemplate", p.Signature, "digital signature only"),
@@ -99,7 +101,7 @@ func MSCEP() Schema {
 	adcs := Setting{Path: HKLM(`SOFTWARE\Microsoft\ADCS\NDES`), Name: "ConfigurationStatus", Type: TypeDWord, ReadOnly: true,
 		Why: "2: the role is configured", Source: srcNDES, Basis: Observed}
 	return Schema{
-		Name: "mscep", Title: "NDES service (MSCEP)", AfterChange: "Restart the server.",
+		Name: "mscep", Title: "NDES service (MSCEP)", AfterChange: afterServer,
 		Settings: []Setting{
 			ca,
 			flag("CAType", 1, "1 enterprise CA, 0 stand-alone CA"),
@@ -152,16 +154,16 @@ func MSCEP() Schema {
 func HTTPSys() Schema {
 	limit := func(name string, def uint32, least, most uint64, want Value, why, consequence string) Setting {
 		return Setting{
-			Path: HKLM(httpKey), Name: name, Type: TypeDWord, Min: least, Max: most, Default: DWord(def), Want: want,
+			Path: HKLM(httpKey), Name: name, Type: TypeDWord, Min: least, Max: most, Default: DWord(def), Want: want, AtLeast: true,
 			Why: why, Consequence: consequence, Remedy: "set it, then restart the server (the HTTP service reads it when it starts)", Source: srcHTTP + "; " + srcSCEP,
 		}
 	}
 	const tooSmall = "HTTP.sys answers long SCEP requests with 400 (request header or field too long) before IIS and NDES see them"
 	return Schema{
 		Name: "http", Title: "HTTP.sys request limits",
-		AfterChange: "Restart the server: the HTTP service reads its limits when it starts.",
+		AfterChange: afterServer,
 		Settings: []Setting{
-			limit("MaxFieldLength", 16384, 64, 65534, DWord(65534), "bytes of one header line, the request line included", tooSmall+"; a number above 65534 does not raise the limit but is ignored"),
+			limit("MaxFieldLength", 16384, 64, 65534, DWord(65534), "bytes of one header line, the request line included", tooSmall+"; 65534 is the highest number it accepts, 65535 and 65536 only look bigger"),
 			limit("MaxRequestBytes", 16384, 256, 16777216, DWord(65534), "bytes of the request line and all headers", tooSmall),
 			limit("UrlSegmentMaxLength", 260, 0, 32766, Value{}, "characters of one segment of the path", ""),
 			limit("UrlSegmentMaxCount", 255, 0, 16383, Value{}, "segments of the path", ""),
@@ -188,7 +190,7 @@ func HTTPSys() Schema {
 // checks only what is there.
 func SCHANNEL(workaround bool) Schema {
 	s := Schema{
-		Name: "schannel", Title: "SCHANNEL client certificate trust", AfterChange: "Restart the server.",
+		Name: "schannel", Title: "SCHANNEL client certificate trust", AfterChange: afterServer,
 		Settings: []Setting{
 			{
 				Path: HKLM(schannelKey), Name: "SendTrustedIssuerList", Type: TypeDWord, OneOf: []uint64{0, 1}, Default: DWord(0),

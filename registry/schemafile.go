@@ -22,7 +22,7 @@ import (
 //	}
 //
 // The members of a setting are path, name, type and, as far as needed, want, default, required, absent, read-only, secret, content
-// (guid, domain, template, thumbprint or name), min, max, one-of, dead, why, consequence, remedy, source and
+// (guid, domain, template, thumbprint or name), min, max, at-least, one-of, dead, why, consequence, remedy, source and
 // basis. want and default are a number, a string, a list of strings or, for other types, a string of hexadecimal
 // digits. Unknown members are an error.
 func ParseSchema(r io.Reader) (Schema, error) {
@@ -33,6 +33,9 @@ func ParseSchema(r io.Reader) (Schema, error) {
 	}
 	if len(data) > limit {
 		return Schema{}, fmt.Errorf("registry: schema file of more than %d bytes", limit)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return Schema{}, fmt.Errorf("%w: the schema file is empty", ErrSchema)
 	}
 	var file schemaFile
 	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))))
@@ -74,16 +77,18 @@ type schemaFile struct {
 }
 
 type jsonSetting struct {
-	Path                                          Path
-	Name                                          string
-	Type                                          Type
-	Want, Default                                 json.RawMessage
-	Required, Absent, Secret                      bool
-	ReadOnly                                      bool `json:"read-only"`
-	Content                                       string
-	Min, Max                                      uint64
-	OneOf                                         []uint64 `json:"one-of"`
-	Dead, Why, Consequence, Remedy, Source, Basis string
+	Path                                   Path
+	Name                                   string
+	Type                                   Type
+	Want, Default                          json.RawMessage
+	Required, Absent, Secret               bool
+	ReadOnly                               bool `json:"read-only"`
+	Content                                string
+	Min, Max                               uint64
+	OneOf                                  []uint64 `json:"one-of"`
+	Dead, Why, Consequence, Remedy, Source string
+	Basis                                  *Basis
+	AtLeast                                bool `json:"at-least"`
 }
 
 // contents are the names of a Content in a schema file, by its number.
@@ -93,15 +98,13 @@ func (js jsonSetting) setting() (Setting, error) {
 	s := Setting{
 		Path: js.Path, Name: js.Name, Type: js.Type, Required: js.Required, Absent: js.Absent, Secret: js.Secret, ReadOnly: js.ReadOnly,
 		Min: js.Min, Max: js.Max, OneOf: js.OneOf, Dead: js.Dead, Why: js.Why, Consequence: js.Consequence,
-		Remedy: js.Remedy, Source: js.Source, Basis: Reported,
+		Remedy: js.Remedy, Source: js.Source, Basis: Reported, AtLeast: js.AtLeast,
 	}
 	if s.Path.IsZero() {
 		return s, fmt.Errorf("%w: no path", ErrSchema)
 	}
-	if i := slices.Index(bases[:], js.Basis); i >= 0 {
-		s.Basis = Basis(i)
-	} else if js.Basis != "" {
-		return s, fmt.Errorf("%w: no basis %q", ErrSchema, clip(js.Basis, 40))
+	if js.Basis != nil {
+		s.Basis = *js.Basis
 	}
 	i := slices.Index(contents[:], js.Content)
 	if i < 0 {

@@ -70,7 +70,7 @@ func TestEffective(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, msg := range map[string]string{
-		"": "no IIS configuration", "<a/>": "begins with <a>", "<configuration>": "line 1", "\x89PNG": "no IIS",
+		"": "no IIS configuration", "<a/>": "begins with <a>", "<configuration>": "line 1", "\x89PNG": "line 1",
 		siteLimits(""): "begins with <location>",
 		"<configuration>\n<requestFiltering><requestLimits maxUrl='many'/></requestFiltering></configuration>": "line 2: requestLimits/@maxUrl",
 		strings.Repeat("<configuration>", 100): "nested",

@@ -1,5 +1,5 @@
 # NDES server: templates, MSCEP, HTTP.sys, SCHANNEL and connector
-# Afterwards: Restart the server: NDES reads its templates once, and restarting IIS is said not to be enough. Restart the server. Restart the server: the HTTP service reads its limits when it starts.
+# Afterwards: Restart the server: NDES, HTTP.sys and SCHANNEL read these values when they start, and restarting IIS is said not to be enough.
 $ErrorActionPreference = 'Stop'
 # A row without a kind says that the value must not exist.
 $rows = @(
