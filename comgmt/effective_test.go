@@ -354,6 +354,6 @@ func ExampleFlags_Explain() {
 		fmt.Println(f, f.Explain())
 	}
 	// Output:
-	// 8197 Co-management is configured; Resource access policies is set to Intune, the other six stay with Configuration Manager (written by site version 2111 or later). From site version 2403 on resource access is always with Intune, so there this is the value with nothing moved. This only counts once the device is enrolled in Intune.
+	// 8197 Co-management is configured; set to Intune: Resource access policies; the other six stay with Configuration Manager (written by site version 2111 or later). From site version 2403 on resource access is always with Intune, so there this is the value with nothing moved. This only counts once the device is enrolled in Intune.
 	// 2147479807 Intune is set as the authority for all workloads; the sliders of the Configuration Manager site are ignored.
 }

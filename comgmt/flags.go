@@ -226,11 +226,12 @@ func (f Flags) Explain() string {
 		b.WriteString("no workload is with Intune")
 	case numWorkloads:
 		b.WriteString("all seven workloads are set to Intune")
-	case 1:
-		b.WriteString(d.Workloads.Names() + " is set to Intune, the other six stay with Configuration Manager")
 	default:
-		fmt.Fprintf(&b, "%s are set to Intune, the other %s with Configuration Manager", d.Workloads.Names(),
-			map[bool]string{true: "one stays", false: spell(numWorkloads-n) + " stay"}[n == numWorkloads-1])
+		rest := "the other " + spell(numWorkloads-n) + " stay"
+		if n == numWorkloads-1 {
+			rest = "the other one stays"
+		}
+		fmt.Fprintf(&b, "set to Intune: %s; %s with Configuration Manager", d.Workloads.Names(), rest)
 	}
 	switch d.Era {
 	case EraLegacy:

@@ -174,7 +174,7 @@ func TestEncodeFlags(t *testing.T) {
 func TestExplain(t *testing.T) {
 	for v, parts := range map[comgmt.Flags][]string{
 		12543:           {"all seven workloads", "2111 or later", "enrolled"},
-		8197:            {"Resource access policies is set to Intune", "2403", "nothing moved"},
+		8197:            {"set to Intune: Resource access policies", "2403", "nothing moved"},
 		comgmt.Override: {"authority for all workloads", "ignored"},
 		0:               {"not configured"},
 		8193:            {"no workload is with Intune"},

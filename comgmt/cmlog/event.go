@@ -1,9 +1,11 @@
 package cmlog
 
 import (
+	"encoding/json"
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.internal/hybridkit/comgmt"
 )
@@ -330,6 +332,28 @@ func (e Event) Explain() string {
 		return m
 	}
 	return string(e.Kind)
+}
+
+// MarshalJSON writes what programs print of an event: line, time (UTC, left out where unknown), local (as printed),
+// component, severity, kind, explanation, message, and, where the message has them, flags, workload and codes.
+func (e Event) MarshalJSON() ([]byte, error) {
+	var flags *comgmt.Flags
+	if e.HasFlags {
+		flags = new(e.Flags)
+	}
+	return json.Marshal(struct {
+		Line        int                `json:"line"`
+		Time        time.Time          `json:"time,omitzero"`
+		Local       string             `json:"local,omitempty"`
+		Component   string             `json:"component,omitempty"`
+		Severity    string             `json:"severity,omitempty"`
+		Kind        Kind               `json:"kind"`
+		Explanation string             `json:"explanation"`
+		Message     string             `json:"message"`
+		Flags       *comgmt.Flags      `json:"flags,omitempty"`
+		Workload    comgmt.Workload    `json:"workload,omitzero"`
+		Codes       []comgmt.ErrorCode `json:"codes,omitempty"`
+	}{e.Line, e.Time, e.Wall.String(), e.Component, e.Severity.String(), e.Kind, e.Explain(), e.Message, flags, e.Workload, e.Codes})
 }
 
 var meanings = map[Kind]string{

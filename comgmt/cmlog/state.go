@@ -10,32 +10,42 @@ import (
 
 // A State is what a log says last. The zero State is a log that says nothing; Unknown and nil mean that no message said so.
 type State struct {
-	Policy      *comgmt.Flags // capabilities of the last policy
-	AutoEnrol   comgmt.Tri    // CoManagementSettings_AutoEnroll
-	Allow       comgmt.Tri    // CoManagementSettings_Allow
-	Mask        *comgmt.Flags // max capabilities of this client
-	Merged      *comgmt.Flags // policies OR-ed and masked
-	Applied     *comgmt.Flags
-	Override    comgmt.Tri
-	Enrolled    comgmt.Tri
-	Coexistence comgmt.Tri
-	Compliant   comgmt.Tri // wanted and applied workloads agree
-	Lagging     bool       // policy asks for co-management, the client is not there yet
-	Try, Tries  int        // of the last enrolment; 0 if none was seen
+	Policy      *comgmt.Flags `json:"policy"` // capabilities of the last policy
+	AutoEnrol   comgmt.Tri    `json:"autoEnrol"`
+	Allow       comgmt.Tri    `json:"allow"`  // CoManagementSettings_Allow
+	Mask        *comgmt.Flags `json:"mask"`   // max capabilities of this client
+	Merged      *comgmt.Flags `json:"merged"` // policies OR-ed and masked
+	Applied     *comgmt.Flags `json:"applied"`
+	Override    comgmt.Tri    `json:"override"`
+	Enrolled    comgmt.Tri    `json:"enrolled"`
+	Coexistence comgmt.Tri    `json:"coexistence"`
+	Compliant   comgmt.Tri    `json:"compliant"` // wanted and applied workloads agree
+	Lagging     bool          `json:"lagging"`   // policy asks for co-management, the client is not there yet
+	Try         int           `json:"try"`       // of the last enrolment; 0 if none was seen
+	Tries       int           `json:"tries"`
 	// NextTimer is when enrolment will be tried, as printed; "" if no timer is set. NextTime is the same in UTC, zero
 	// where the text has no zone.
-	NextTimer string
-	NextTime  time.Time
-	LastError *Event // the last failure; cleared by a success
-	Records   int
-	Events    int
-	First     time.Time // of the first and last record with a known time
-	Last      time.Time
+	NextTimer string    `json:"nextTimer,omitempty"`
+	NextTime  time.Time `json:"nextTimerUTC,omitzero"`
+	LastError *Event    `json:"lastError"` // the last failure; cleared by a success
+	Records   int       `json:"records"`
+	Framed    int       `json:"framed"` // records that had a frame of any kind
+	Events    int       `json:"events"` // records whose message was understood
+	// Binary counts records with NUL bytes: a file that is no log has them, and so has a log after a power failure.
+	Binary int       `json:"binary"`
+	First  time.Time `json:"first,omitzero"` // of the first and last record with a known time
+	Last   time.Time `json:"last,omitzero"`
 }
 
 // Add takes one more record into the state. It reports whether the message was understood.
 func (s *State) Add(r Record) (Event, bool) {
 	s.Records++
+	if r.Format != Plain {
+		s.Framed++
+	}
+	if strings.IndexByte(r.Raw, 0) >= 0 {
+		s.Binary++
+	}
 	if !r.Time.IsZero() {
 		if s.First.IsZero() {
 			s.First = r.Time
