@@ -2,7 +2,12 @@ package hive_test
 
 import (
 	"encoding/binary"
+	"os"
 	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"go.internal/hybridkit/registry"
 )
@@ -212,4 +217,19 @@ func sample() *tkey {
 			{name: "Beta", list: "li", subs: []*tkey{{name: "One"}, {name: "Two", list: "lf", subs: []*tkey{{name: "Deep"}}}}},
 			{name: "\u0393\u03ac\u03bc\u03bc\u03b1", utf16: true},
 		}}
+}
+
+// TestWriteHive writes a hive with every form of record for other readers to read.
+func TestWriteHive(t *testing.T) {
+	file := os.Getenv("HYBRIDKIT_WRITE_HIVE")
+	if file == "" {
+		t.Skip("HYBRIDKIT_WRITE_HIVE is not set: no hive to write for other readers")
+	}
+	root := sample()
+	alpha := root.subs[0]
+	// Other readers turn names into UTF-8 and cannot say an unpaired surrogate.
+	alpha.values = slices.DeleteFunc(alpha.values, func(v tvalue) bool { return strings.HasPrefix(v.name, "lone") })
+	// libhivex wants an offset that leads somewhere even where there is no data.
+	alpha.values[0].inline = true
+	require.NoError(t, os.WriteFile(file, build(root), 0o644))
 }
