@@ -132,6 +132,9 @@ func Catalog() []Label {
 // Describe returns the catalogue's entry for a field, matching labels without
 // regard to case and blanks, as the parser does.
 func Describe(f Field) (Label, bool) {
+	if f.row > 0 {
+		return catalog[f.row-1].Label, true
+	}
 	for _, e := range labels().fold[foldLabel(f.Label)] {
 		if l := catalog[e].Label; f.Section == "" || l.Section == sectionOf(f.Section) || l.Section == SecProxyUser && sectionOf(f.Section) == SecProxySystem {
 			return l, true

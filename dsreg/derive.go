@@ -64,7 +64,7 @@ func (s *Status) derive(x *labelIndex) {
 			}
 			h++
 		}
-		if f.entry < 0 {
+		if f.row == 0 {
 			switch {
 			case o.sec == SecVirtualDesktop:
 				s.VirtualDesktop.Pairs = append(s.VirtualDesktop.Pairs, *f)
@@ -75,8 +75,8 @@ func (s *Status) derive(x *labelIndex) {
 			}
 			continue
 		}
-		e := &catalog[f.entry]
-		if side := x.side[f.entry]; side != OwnerUnknown && side != o.side {
+		e := &catalog[f.row-1]
+		if side := x.side[f.row-1]; side != OwnerUnknown && side != o.side {
 			o.side, o.current = side, -1
 		}
 		var v value
@@ -121,7 +121,7 @@ func (o *owner) checkEnum(x *labelIndex, f *Field, e *entry, v value) {
 	if !ok || en.row == 0 {
 		return
 	}
-	for _, known := range x.enums[f.entry] {
+	for _, known := range x.enums[f.row-1] {
 		if en.Raw == known {
 			en.Known = true
 			break

@@ -50,7 +50,7 @@ func (f Field) MarshalJSON() ([]byte, error) {
 var keyIndex = sync.OnceValue(func() map[string]int16 {
 	m := make(map[string]int16, len(catalog))
 	for i := range catalog {
-		m[Field{entry: int16(i)}.Key()] = int16(i)
+		m[Field{row: int16(i) + 1}.Key()] = int16(i)
 	}
 	return m
 })
@@ -62,9 +62,9 @@ func (f *Field) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("dsreg: row: %w", err)
 	}
-	*f = Field{Section: j.Section, Label: j.Label, Value: j.Value, Line: j.Line, Lines: j.Lines, entry: -1}
+	*f = Field{Section: j.Section, Label: j.Label, Value: j.Value, Line: j.Line, Lines: j.Lines}
 	if e, ok := keyIndex()[j.Key]; ok && j.Key != "" {
-		f.entry = e
+		f.row = e + 1
 	}
 	return nil
 }

@@ -36,12 +36,12 @@ func (s *Status) Layout() Layout {
 	}
 	// In the old family the tokens stand in "User State" and the device data in "Device State".
 	for _, f := range s.fields {
-		if f.entry < 0 {
+		if f.row == 0 {
 			continue
 		}
-		home, here := catalog[f.entry].Section, sectionOf(f.Section)
-		if here == SecDeviceState && (home == SecDeviceDetails || home == SecTenantDetails || catalog[f.entry].Type == TypeKeySign) ||
-			here == SecUserState && (catalog[f.entry].Name == "AzureAdPrt" || catalog[f.entry].Name == "WorkplaceDeviceId") {
+		home, here := catalog[f.row-1].Section, sectionOf(f.Section)
+		if here == SecDeviceState && (home == SecDeviceDetails || home == SecTenantDetails || catalog[f.row-1].Type == TypeKeySign) ||
+			here == SecUserState && (catalog[f.row-1].Name == "AzureAdPrt" || catalog[f.row-1].Name == "WorkplaceDeviceId") {
 			if s.Has(SecSSOState) || s.Has(SecDeviceDetails) || s.Has(SecTenantDetails) {
 				continue // a current capture that somebody edited
 			}

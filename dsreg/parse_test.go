@@ -304,7 +304,7 @@ func TestSeveralCaptures(t *testing.T) {
 func TestStreamingGivesTheSame(t *testing.T) {
 	var in strings.Builder
 	for i := range 60 {
-		in.WriteString(dsregtest.New(dsregtest.State(1+i%6)).Preface(fmt.Sprintf("PS C:\\> dsregcmd /status # %d", i)).String())
+		in.WriteString(dsregtest.New(dsregtest.State(1 + i%6)).Preface(fmt.Sprintf("PS C:\\> dsregcmd /status # %d", i)).String())
 	}
 	whole, err := dsreg.ParseAll(strings.NewReader(in.String()))
 	require.NoError(t, err)

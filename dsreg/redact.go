@@ -161,7 +161,7 @@ func (r *Redactor) learn(st *Status) {
 	for i := range st.fields {
 		f := &st.fields[i]
 		r.scan(f.Value)
-		if f.entry < 0 && strings.Contains(f.Value, "domainController:") {
+		if f.row == 0 && strings.Contains(f.Value, "domainController:") {
 			for word := range strings.FieldsSeq(f.Value) {
 				if k, v, ok := strings.Cut(word, ":"); ok && (k == "domain" || k == "forest" || k == "domainController") {
 					r.domain(strings.TrimLeft(v, `\`))

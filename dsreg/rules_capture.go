@@ -129,7 +129,7 @@ func captureRules() []Rule {
 				var rows []Field
 				n := 0
 				for i, f := range c.Status.fields {
-					if f.entry < 0 && f.Section != sectionTitles[SecLog] && f.Section != sectionTitles[SecAccounts] && !c.Status.vendorPair(i) {
+					if f.row == 0 && f.Section != sectionTitles[SecLog] && f.Section != sectionTitles[SecAccounts] && !c.Status.vendorPair(i) {
 						if n++; len(rows) < maxListed {
 							rows = append(rows, f)
 						}
@@ -164,7 +164,7 @@ func redacted(v string) bool {
 	if v == "" {
 		return false
 	}
-	if strings.Contains(v, "REDACTED") || strings.Contains(v, "EUII Hidden") || strings.Contains(v, "****") || strings.Contains(v, "***\\") || strings.Contains(v, "[Date]") || strings.Contains(v, "{lots of") {
+	if strings.Contains(v, "REDACTED_") || strings.Contains(v, "[REDACTED") || v == "REDACTED" || strings.Contains(v, "EUII Hidden") || strings.Contains(v, "****") || strings.Contains(v, "***\\") || strings.Contains(v, "[Date]") || strings.Contains(v, "{lots of") {
 		return true
 	}
 	low := strings.ToLower(v)

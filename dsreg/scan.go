@@ -515,7 +515,7 @@ func (p *parser) lastText(e int16) bool {
 		return false
 	}
 	n := len(p.st.fields)
-	return n > 0 && p.st.fields[n-1].entry >= 0 && p.labels.prose[p.st.fields[n-1].entry] && catalog[e].Name == "Correlation ID"
+	return n > 0 && p.st.fields[n-1].row > 0 && p.labels.prose[p.st.fields[n-1].row-1] && catalog[e].Name == "Correlation ID"
 }
 
 // proseLine appends "Trace ID: …", "Correlation ID: …" and "Timestamp: …" to
@@ -620,7 +620,7 @@ func (p *parser) pushRow(e int16, label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.outside, p.blank, p.wrapOpen = false, false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: e})
+	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, row: e + 1})
 	p.next = e + 1
 	p.implied = catalog[e].Section
 	p.headless[e] = true
@@ -639,7 +639,9 @@ func (p *parser) push(f Field) {
 	}
 	if p.st.fields == nil {
 		p.st.fields = make([]Field, 0, 112) // a full capture of a current build
-		p.st.headings = append(make([]Heading, 0, 12), p.st.headings...)
+		if len(p.st.headings) > 0 {
+			p.st.headings = append(make([]Heading, 0, 12), p.st.headings...)
+		}
 	}
 	p.st.fields = append(p.st.fields, f)
 }
@@ -651,7 +653,7 @@ func (p *parser) unknownRow(label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.blank, p.wrapOpen = false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, entry: -1})
+	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line})
 	p.lastRow = len(p.st.fields) - 1
 	if indent > 0 {
 		p.lastIndented = p.lastRow
@@ -702,7 +704,7 @@ func (p *parser) proseContinues(t string) bool {
 	if p.lastRow < 0 || n == 0 || p.lastRow != n-1 {
 		return false
 	}
-	if e := p.st.fields[n-1].entry; e < 0 || !p.labels.prose[e] {
+	if e := p.st.fields[n-1].row - 1; e < 0 || !p.labels.prose[e] {
 		return false
 	}
 	if strings.HasPrefix(t, "Trace ID:") || strings.HasPrefix(t, "Timestamp:") || strings.HasPrefix(t, "Error Code:") {
@@ -775,12 +777,12 @@ func (p *parser) cutValue() bool {
 		return true
 	}
 	n := len(p.st.fields)
-	return n > 0 && p.lastRow == n-1 && p.st.fields[n-1].entry >= 0 && cutOff(p.st.fields[n-1])
+	return n > 0 && p.lastRow == n-1 && p.st.fields[n-1].row > 0 && cutOff(p.st.fields[n-1])
 }
 
 // cutOff reports a value that is a proper beginning of what its type prints.
 func cutOff(f Field) bool {
-	l := &catalog[f.entry]
+	l := &catalog[f.row-1]
 	v := f.Value
 	switch l.Type {
 	case TypeYesNo:

@@ -35,19 +35,19 @@ type Field struct {
 	Line    int    `json:"line"`            // line of the input, from 1
 	Lines   int    `json:"lines,omitempty"` // how many lines the value takes; 0 means one
 
-	entry int16 // index in catalog, -1 for an unknown label
+	row int16 // index in catalog plus 1, 0 for an unknown label
 }
 
 // Known reports whether the label is in the catalogue.
-func (f Field) Known() bool { return f.entry >= 0 }
+func (f Field) Known() bool { return f.row > 0 }
 
 // Key names the catalogue's entry for the row as "Section/Label" in one
 // spelling, whatever the capture's; "" for an unknown label.
 func (f Field) Key() string {
-	if f.entry < 0 {
+	if f.row == 0 {
 		return ""
 	}
-	return sectionTitles[catalog[f.entry].Section] + "/" + catalog[f.entry].Name
+	return sectionTitles[catalog[f.row-1].Section] + "/" + catalog[f.row-1].Name
 }
 
 // A Heading is the title of a box, with the rows that follow it.
