@@ -16,6 +16,7 @@ import (
 	"go.internal/hybridkit/registry"
 	"go.internal/hybridkit/registry/live"
 	"go.internal/hybridkit/registry/regfile"
+	"go.internal/hybridkit/registry/regquery"
 )
 
 // tempFile makes an empty file. (Wine 8 cannot remove the folder that T.TempDir makes.)
@@ -202,4 +203,76 @@ func TestRegExport(t *testing.T) {
 	for q := range want.Keys(p) {
 		require.True(t, got.HasKey(q), "%v", q)
 	}
+}
+
+// The same for reg query /s, as far as that form can say it.
+func TestRegQuery(t *testing.T) {
+	p := scratch(t)
+	d := registry.Delta{{Op: registry.CreateKey, Path: p}}
+	for _, e := range everything(p) {
+		if slices.Contains([]string{"text", "empty text", "expand", "binary", "number", "list", ""}, e.Name) && e.Op == registry.Set {
+			d = append(d, e)
+		}
+	}
+	d = append(d, registry.Entry{Op: registry.Set, Path: p.Join(`Sub\Deep`), Name: "four    blanks", Value: registry.DWord(7)})
+	_, err := live.Apply(t.Context(), d, live.Options{})
+	require.NoError(t, err)
+	want, err := live.Read(t.Context(), []registry.Path{p}, live.Options{})
+	require.NoError(t, err)
+	out, err := exec.Command("reg", "query", p.Short(), "/s").Output()
+	require.NoError(t, err)
+	got := new(registry.Snapshot)
+	err = got.ApplyAll("reg query", regquery.Decoder{Tolerant: true}.Decode(bytes.NewReader(out)))
+	if err != nil {
+		t.Logf("reported: %v", err)
+	}
+	compared := 0
+	for it := range want.Below(p) {
+		have, ok := got.Get(it.Path, it.Name)
+		require.True(t, ok, "%s %q in\n%s", it.Path, it.Name, out)
+		require.True(t, it.Value.Equal(have.Value), "%s: registry %v, query %v", it.Name, it.Value, have.Value)
+		compared++
+	}
+	require.Equal(t, 8, compared)
+}
+
+// The same for everything the system itself has below a large key. Values that the forms cannot carry are counted
+// and must stay few.
+func TestLargeKey(t *testing.T) {
+	p := registry.HKLM(`SOFTWARE\Microsoft`)
+	want, err := live.Read(t.Context(), []registry.Path{p}, live.Options{Tolerant: true})
+	if err != nil {
+		t.Logf("some keys cannot be read here: %v", err)
+	}
+	f := tempFile(t, "large")
+	require.NoError(t, f.Close())
+	out, err := exec.Command("reg", "export", p.Short(), f.Name(), "/y").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	export, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	query, err := exec.Command("reg", "query", p.Short(), "/s").Output()
+	require.NoError(t, err)
+
+	fromExport, errExport := registry.Collect("export", regfile.Decoder{Tolerant: true}.Decode(bytes.NewReader(export)))
+	fromQuery, errQuery := registry.Collect("query", regquery.Decoder{Tolerant: true}.Decode(bytes.NewReader(query)))
+	compared, lost := 0, map[string]int{}
+	for it := range want.Below(p) {
+		compared++
+		if v, ok := fromExport.Get(it.Path, it.Name); !ok || !it.Value.Equal(v.Value) {
+			if _, err := it.Value.Text(); err == nil || !ok {
+				t.Errorf("export: %s %q is %v, not %v", it.Path, it.Name, v.Value, it.Value)
+			}
+			lost["export"]++
+		}
+		if v, ok := fromQuery.Get(it.Path, it.Name); !ok || !it.Value.Equal(v.Value) {
+			lost["query"]++
+			if lost["query"] < 10 {
+				t.Logf("query: %s %q is %v, not %v", it.Path, it.Name, v.Value, it.Value)
+			}
+		}
+	}
+	t.Logf("%d values; the export lost %d (%v), the query %d (%v)", compared, lost["export"], errExport, lost["query"], errQuery)
+	require.Greater(t, compared, 500)
+	require.Less(t, lost["export"]*1000, compared, "fewer than one in a thousand")
+	require.Less(t, lost["query"]*100, compared, "fewer than one in a hundred")
 }
