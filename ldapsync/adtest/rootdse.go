@@ -47,6 +47,19 @@ func (c *conn) rootDSE(b *ber.Builder, id int64, r *searchRequest) {
 		want[strings.ToLower(a)] = true
 	}
 	all := len(want) == 0 || want["*"]
+	if who := c.who(); who != nil && want["tokengroups"] {
+		// The token of the connection, only where it is asked for by name.
+		d.mu.RLock()
+		sids := []string{mustSID("S-1-1-0"), mustSID("S-1-5-2"), mustSID("S-1-5-11")}
+		if n := d.byGUID[who.guid]; n != nil {
+			sids = append(append(sids, n.rec.get(d.types["objectsid"]).first()), d.tokenSIDs(n)...)
+		}
+		d.mu.RUnlock()
+		attrs = append(attrs, struct {
+			name   string
+			values []string
+		}{"tokenGroups", sids})
+	}
 	m := b.Begin(ber.Sequence)
 	b.Int(ber.Integer, id)
 	e := b.Begin(tagSearchEntry)

@@ -77,6 +77,22 @@ var schemaIDs = map[string]string{
 	"operatingsystem": "3e978925-8c01-11d0-afda-00c04fd930c9",
 }
 
+// classIDs are the schemaIDGUIDs of classes that access control entries name, by lDAPDisplayName.
+var classIDs = map[string]string{
+	"top":                  "bf967ab7-0de6-11d0-a285-00aa003049e2",
+	"person":               "bf967aa7-0de6-11d0-a285-00aa003049e2",
+	"organizationalPerson": "bf967aa4-0de6-11d0-a285-00aa003049e2",
+	"user":                 "bf967aba-0de6-11d0-a285-00aa003049e2",
+	"inetOrgPerson":        "4828cc14-1437-45bc-9b07-ad6f015e5f28",
+	"computer":             "bf967a86-0de6-11d0-a285-00aa003049e2",
+	"contact":              "5cb41ed0-0e4c-11d0-a286-00aa003049e2",
+	"group":                "bf967a9c-0de6-11d0-a285-00aa003049e2",
+	"organizationalUnit":   "bf967aa5-0de6-11d0-a285-00aa003049e2",
+	"container":            "bf967a8b-0de6-11d0-a285-00aa003049e2",
+	"builtinDomain":        "bf967a81-0de6-11d0-a285-00aa003049e2",
+	"domainDNS":            "19195a5b-6da0-11d0-afd3-00c04fd930c9",
+}
+
 var propertySets = map[string]string{"G": generalInformation, "P": publicInformation, "N": personalInformation, "A": accountRestrictions, "H": dnsHostNameSet}
 
 // baseSchema lists the attributes a directory starts with: name, syntax, flags, property set, largest length.
@@ -378,6 +394,7 @@ var classes = map[string]class{
 	"crossref":                   {[]string{"top", "crossRef"}, "Cross-Ref", "CN"},
 	"crossrefcontainer":          {[]string{"top", "crossRefContainer"}, "Cross-Ref-Container", "CN"},
 	"attributeschema":            {[]string{"top", "attributeSchema"}, "Attribute-Schema", "CN"},
+	"classschema":                {[]string{"top", "classSchema"}, "Class-Schema", "CN"},
 	"subschema":                  {[]string{"top", "subSchema"}, "SubSchema", "CN"},
 	"serviceconnectionpoint":     {[]string{"top", "leaf", "connectionPoint", "serviceConnectionPoint"}, "Service-Connection-Point", "CN"},
 	"foreignsecurityprincipal":   {[]string{"top", "foreignSecurityPrincipal"}, "Foreign-Security-Principal", "CN"},

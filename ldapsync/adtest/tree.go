@@ -190,7 +190,8 @@ func (g *gardener) context(name string) {
 	}
 }
 
-// schema adds an attributeSchema object for every attribute, and the subschema.
+// schema adds an attributeSchema object for every attribute, the subschema, and a classSchema object for the
+// classes of which the schemaIDGUID matters.
 func (g *gardener) schema() {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(g.d.types)) {
@@ -215,6 +216,13 @@ func (g *gardener) schema() {
 		lines = append(lines, "( "+oid+" NAME '"+t.name+"'"+single+" )")
 	}
 	g.add("CN=Aggregate,CN=Schema,CN=Configuration", Attrs{"objectClass": {"subSchema"}, "attributeTypes": lines})
+	for i, name := range slices.Sorted(maps.Keys(classIDs)) {
+		id, _ := ParseGUID(classIDs[name])
+		g.add("CN="+name+",CN=Schema,CN=Configuration", Attrs{
+			"objectClass": {"classSchema"}, "lDAPDisplayName": {name}, "schemaIDGUID": {id.Raw()}, "governsID": {"1.3.6.1.4.1.99999.0." + itoa(i+1)},
+			"objectGUID": {guidFor("classSchema", name).Raw()}, // keeps the sequence of the objects that follow
+		})
+	}
 }
 
 func upperBool(b bool) string {
