@@ -100,7 +100,6 @@ func TestIdleConnectionsDie(t *testing.T) {
 	unit := w.unit(t)
 	id := w.people(t, unit, 5)[0]
 	d := s.open(t)
-	w = s.world(t)
 	for round := range 4 {
 		_, err := d.Get(t.Context(), id, nil)
 		require.NoError(t, err)

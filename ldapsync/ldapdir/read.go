@@ -13,18 +13,16 @@ import (
 // batchSize is how many objects are handed over at once.
 const batchSize = 64
 
-// base returns the search base of a container: by identity where the server can, because that survives
-// renaming.
+// base returns the search base of a container: by identity where it has one, because that survives renaming. A
+// plain LDAP server has no such names; pages looks the DN up there.
 func (d *Dir) base(c ldapsync.Container) (string, error) {
 	switch {
 	case d.cfg.Kind == ActiveDirectory && !c.ID.IsZero():
 		return guidBase(c.ID), nil
-	case !c.DN.IsRoot():
-		return c.DN.String(), nil
-	case !c.ID.IsZero():
-		return "", errors.New("ldapdir: a container of a plain LDAP server needs its DN: take it from Container")
+	case c.ID.IsZero() && c.DN.IsRoot():
+		return "", errors.New("ldapdir: the query names no container")
 	}
-	return "", errors.New("ldapdir: the query names no container")
+	return c.DN.String(), nil
 }
 
 // guidBase is the name by which Active Directory finds an object wherever it is ([MS-ADTS] section 3.1.1.3.1.2.4).
@@ -157,6 +155,14 @@ func (r *reading) partial(err error) error {
 func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 	d := r.d
 	req := r.req
+	if d.cfg.Kind == PlainLDAP && !r.skip.ID.IsZero() {
+		// There are no names by identity: find out what the container is called now.
+		e, err := d.entry(ctx, c, r.skip.ID, request{attrs: []string{d.cfg.Kind.idAttr()}})
+		if err != nil {
+			return false, err
+		}
+		req.base = e.dn
+	}
 	if c.root.supports(oidPaged) {
 		req.page = d.cfg.PageSize
 	}
