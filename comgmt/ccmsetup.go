@@ -244,10 +244,13 @@ func (c *Ccmsetup) split(t string) []CcmsetupArg {
 	var out []CcmsetupArg
 	fields := fieldsQuoted(t)
 	for i, f := range fields {
-		if f.open {
-			c.note(CheckCcmQuotes, StatusFailure, "quotes", "A quote is opened and not closed.", clip(f.raw))
+		text, shown := f.text, clip(f.text)
+		if i > 0 && strings.Contains(strings.ToLower(fields[i-1].text), "regtoken") || strings.Contains(strings.ToLower(text), "regtoken") {
+			shown = redactedText // it is a token, or may be one that a space or a quote has cut off
 		}
-		text := f.text
+		if f.open {
+			c.note(CheckCcmQuotes, StatusFailure, "quotes", "A quote is opened and not closed.", shown)
+		}
 		switch {
 		case strings.HasPrefix(text, "/") || strings.HasPrefix(text, "-"):
 			name, value, found := strings.Cut(text[1:], ":")
@@ -259,13 +262,13 @@ func (c *Ccmsetup) split(t string) []CcmsetupArg {
 			name, value, _ := strings.Cut(text, "=")
 			switch {
 			case name == "":
-				c.note(CheckCcmSpaces, StatusFailure, clip(text), "A space stands before \"=\": the property before it and this value are two words.")
+				c.note(CheckCcmSpaces, StatusFailure, shown, "A space stands before \"=\": the property before it and this value are two words.")
 			case value == "" && i+1 < len(fields) && isValueWord(fields[i+1].text):
 				c.note(CheckCcmSpaces, StatusFailure, name, "A space stands after \"=\": the property is empty and its value is a word of its own.", clip(fields[i+1].text))
 			}
 			out = append(out, CcmsetupArg{Name: name, Value: value, Quoted: f.quoted})
 		default:
-			c.note(CheckCcmStray, StatusWarning, clip(text), "This word is neither a switch nor a property; ccmsetup.exe ignores it or stops.")
+			c.note(CheckCcmStray, StatusWarning, shown, "This word is neither a switch nor a property; ccmsetup.exe ignores it or stops.")
 			out = append(out, CcmsetupArg{Name: text, Bare: true, Quoted: f.quoted})
 		}
 	}
@@ -303,10 +306,18 @@ func fieldsQuoted(t string) []field {
 		f := field{}
 		var b strings.Builder
 		for i < len(t) && (inside || t[i] != ' ') {
-			if t[i] == '"' {
+			switch {
+			case t[i] == '"':
 				inside = !inside
 				f.quoted = true
-			} else {
+			case t[i] == '<' && i > start && (t[i-1] == '=' || t[i-1] == ':'):
+				// A placeholder such as <tenant ID> is one word, so that it is found for what it is.
+				if end := strings.IndexAny(t[i+1:], `<>"`); end >= 0 && t[i+1+end] == '>' {
+					b.WriteString(t[i : i+1+end])
+					i += 1 + end
+				}
+				b.WriteByte(t[i])
+			default:
 				b.WriteByte(t[i])
 			}
 			i++

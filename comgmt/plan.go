@@ -58,7 +58,7 @@ type Legacy struct {
 type Plan struct {
 	Site          SiteVersion   `json:"siteVersion,omitzero"`
 	AutoEnrolment AutoEnrolment `json:"autoEnrolment,omitzero"`
-	Workloads     Workloads     `json:"workloads"`
+	Workloads     Workloads     `json:"workloads,omitempty"`
 	Legacy        Legacy        `json:"legacy,omitzero"`
 }
 
