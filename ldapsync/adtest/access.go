@@ -70,7 +70,8 @@ func (s *Server) Deny(d Denial) (lift func(), err error) {
 
 // appliesTo reports whether x covers this account and object. The caller holds mu.
 func (x *denial) appliesTo(a *account, n *node) bool {
-	if x.account != "" && (a == nil || x.account != fold(a.Name)) || x.account == "" && a != nil && a.Admin {
+	switch {
+	case a == &system, x.account == "" && a.Admin, x.account != "" && x.account != fold(a.Name):
 		return false
 	}
 	return x.covers(n)

@@ -34,7 +34,7 @@ type conn struct {
 	bound     *account
 	secure    bool
 	peer      string // subject of the client certificate
-	running   map[int64]context.CancelFunc
+	running   map[int64]*running
 	tail      chan struct{} // closed when the last write so far is done
 	pagings   map[string]*paging
 	cookies   []string // in order of use
@@ -44,8 +44,11 @@ type conn struct {
 	ops sync.WaitGroup
 }
 
+// running is an operation that has no answer yet.
+type running struct{ cancel context.CancelFunc }
+
 func newConn(s *Server, raw net.Conn, id int64, useTLS, gc bool) *conn {
-	c := &conn{s: s, id: id, gc: gc, ldap: useTLS, done: make(chan struct{}), raw: raw, rw: raw, running: map[int64]context.CancelFunc{}, pagings: map[string]*paging{}}
+	c := &conn{s: s, id: id, gc: gc, ldap: useTLS, done: make(chan struct{}), raw: raw, rw: raw, running: map[int64]*running{}, pagings: map[string]*paging{}}
 	c.end, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -117,14 +120,15 @@ func (c *conn) begin(m message) {
 		taken := c.running[m.id] != nil
 		c.mu.Unlock()
 		cancel()
+		refused := refuse(ResultBusy, "0000200E: SvcErr: more than %d operations on one connection", maxOutstanding)
 		if taken {
-			c.result(m, refuse(ResultProtocolError, "00000057: LdapErr: message id %d is in use", m.id))
-		} else {
-			c.result(m, refuse(ResultBusy, "0000200E: SvcErr: more than %d operations on one connection", maxOutstanding))
+			refused = refuse(ResultProtocolError, "00000057: LdapErr: message id %d is in use", m.id)
 		}
+		c.send(m.id, responses[m.op], refused, "", "")
 		return
 	}
-	c.running[m.id] = cancel
+	op := &running{cancel}
+	c.running[m.id] = op
 	var before, after chan struct{}
 	if opOf(m.op).Writes() {
 		before, after = c.tail, make(chan struct{})
@@ -142,26 +146,24 @@ func (c *conn) begin(m message) {
 			}
 		}
 		c.operate(ctx, m)
-		c.mu.Lock()
-		delete(c.running, m.id)
-		c.mu.Unlock()
+		c.forget(m.id, op)
 	}()
 }
 
 func (c *conn) abandon(id int64) {
 	c.mu.Lock()
-	cancel := c.running[id]
+	op := c.running[id]
 	c.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if op != nil {
+		op.cancel()
 	}
 }
 
 // abandonAll ends what runs: a bind begins anew (RFC 4511 section 4.2.1).
 func (c *conn) abandonAll() {
 	c.mu.Lock()
-	for _, cancel := range c.running {
-		cancel()
+	for _, op := range c.running {
+		op.cancel()
 	}
 	c.mu.Unlock()
 	c.ops.Wait()
@@ -185,8 +187,22 @@ func (c *conn) write(b []byte) error {
 	return nil
 }
 
-// finish sends the end of an operation.
+// forget makes a message id free again; with an operation only if it is still that one's.
+func (c *conn) forget(id int64, op *running) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if op == nil || c.running[id] == op {
+		delete(c.running, id)
+	}
+}
+
+// finish sends the end of an operation. Its id is free before the client can know.
 func (c *conn) finish(id int64, tag byte, e *Error, extra, controls string) {
+	c.forget(id, nil)
+	c.send(id, tag, e, extra, controls)
+}
+
+func (c *conn) send(id int64, tag byte, e *Error, extra, controls string) {
 	var b ber.Builder
 	appendResult(&b, id, tag, e, extra, controls)
 	c.write(b.B)

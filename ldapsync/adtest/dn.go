@@ -89,7 +89,10 @@ func dnValue(s string) (value, rest string, more bool, problem string) {
 			keep = len(b)
 			continue
 		case c == ',' || c == ';':
-			return string(b[:trimEnd(b, keep)]), s[i+1:], true, ""
+			if b = b[:trimEnd(b, keep)]; len(b) == 0 {
+				return "", "", false, "empty value"
+			}
+			return string(b), s[i+1:], true, ""
 		case c == '+':
 			return "", "", false, "multi-valued component"
 		case c == '<' || c == '>':

@@ -93,8 +93,9 @@ func (f Fault) none() bool {
 	return f.Delay == 0 && f.Code == 0 && f.Drop == DropNever && !f.LosePage
 }
 
-// A Hook decides what goes wrong. It is called before every operation, from the goroutine of that
-// operation, so concurrently; it may block, and ctx ends with an Abandon and with the connection.
+// A Hook decides what goes wrong. It is called before every operation but Unbind and Abandon, from
+// the goroutine of that operation, so concurrently; it may block, and ctx ends with an Abandon and
+// with the connection.
 // It must not call methods of the Server that close it or drop its connections; reading and
 // changing data is allowed, which makes a concurrent edit between two requests easy to stage.
 type Hook func(ctx context.Context, r Request) Fault

@@ -82,7 +82,6 @@ func (d *directory) load(r io.Reader) error {
 		ldifRecord
 		depth int
 		node  *node
-		merge bool
 	}
 	list := make([]placed, len(records))
 	seen := make(map[string]int, len(records))
@@ -318,7 +317,7 @@ func (rec *ldifRecord) put(name, value string) {
 // ldifLine splits one line into name and value.
 func ldifLine(s string) (name, value string, err error) {
 	name, value, ok := strings.Cut(s, ":")
-	if !ok || name == "" {
+	if !ok || name == "" || name[0] == ';' {
 		return "", "", fmt.Errorf("no attribute name and colon in %s", quote(s))
 	}
 	for _, c := range []byte(name) {

@@ -279,7 +279,7 @@ func TestPaging(t *testing.T) {
 	res, err = c.Search(req(30))
 	requireCode(t, err, 4)
 	require.Len(t, res.Entries, 30)
-	res, err = c.SearchWithPaging(req(60), 50)
+	_, err = c.SearchWithPaging(req(60), 50)
 	requireCode(t, err, 4)
 
 	// A cookie is good once, for the same search, on its own connection.
