@@ -20,6 +20,8 @@
 //
 // Sources: [MS-GPOL] 2.2.4 and 3.2.5 for the order of links, [MS-GPREG] for Registry.pol, [MS-GPPREF] for preferences. Link order,
 // enforcement, blocking, filtering and WMI follow observations of Windows 11 clients in a domain of Windows Server 2025. Two
-// things are not certain: that the last entry of a gPLink is link order 1 (read from Samba's code, and how GPMC
-// behaves), and that a preference item overwrites a policy for the same value (order of extensions by GUID).
+// things are not certain and can be switched: that the last entry of a gPLink is link order 1 (read from Samba's code,
+// and how GPMC behaves; Estate.FirstEntryStrongest), and that a preference item overwrites a policy for the same value
+// (order of extensions by GUID; Estate.Mechanisms). The files that Write makes for Import-GPO have the form of
+// backups made by GPMC, but were not imported into a Windows domain by us.
 package gpo

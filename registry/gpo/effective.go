@@ -40,7 +40,8 @@ func (t Target) wmi(filter string) WMIResult {
 	return WMIUnknown
 }
 
-// A Mechanism is how a setting reaches the registry. Greater ones are applied later in the same refresh and win.
+// A Mechanism is how a setting reaches the registry. In one refresh the client applies greater ones later, so they
+// win; see Estate.Mechanisms.
 type Mechanism uint8
 
 const (
@@ -60,8 +61,24 @@ func (m Mechanism) String() string {
 	return "Mechanism(" + strconv.Itoa(int(m)) + ")"
 }
 
-// MarshalText returns m.String().
-func (m Mechanism) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+// MarshalText returns m.String(); it fails for a number without a name.
+func (m Mechanism) MarshalText() ([]byte, error) {
+	if int(m) >= len(mechanisms) {
+		return nil, fmt.Errorf("gpo: no mechanism %d", m)
+	}
+	return []byte(mechanisms[m]), nil
+}
+
+// UnmarshalText is the inverse of MarshalText.
+func (m *Mechanism) UnmarshalText(b []byte) error {
+	for i, s := range mechanisms {
+		if s == string(b) {
+			*m = Mechanism(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("gpo: no mechanism %.40q", b)
+}
 
 // A Candidate is one setting of one GPO, or a local value, that concerns a value.
 type Candidate struct {
@@ -165,7 +182,11 @@ func (e *Estate) Effective(t Target) (*Result, error) {
 	x := &run{target: t, result: &Result{GPOs: e.Order(t)}, values: map[valueKey]*history{}, keys: map[registry.Path][]*history{}}
 	x.notes(missing)
 	x.facts()
-	for _, mechanism := range []Mechanism{Policy, SecurityTemplate, Preference} {
+	order := e.Mechanisms
+	if order == nil {
+		order = []Mechanism{Policy, SecurityTemplate, Preference}
+	}
+	for _, mechanism := range order {
 		for i := len(x.result.GPOs) - 1; i >= 0; i-- { // the strongest works last
 			x.apply(mechanism, x.result.GPOs[i])
 		}
@@ -488,7 +509,7 @@ func why(c, w *Candidate) (Reason, string) {
 	case c.Mechanism != w.Mechanism:
 		return WeakerMechanism, w.Mechanism.String() + " of " + from + " is applied after " + c.Mechanism.String()
 	case c.Link.level == w.Link.level && c.Link.Order == w.Link.Order:
-		return EarlierInFile, strings.TrimSpace("decided by " + w.Entry.Pos.String())
+		return EarlierInFile, "decided by " + cmp.Or(w.Entry.Pos.String(), "a later record")
 	case w.Link.Enforced && (!c.Link.Enforced || w.Link.level < c.Link.level):
 		return Enforced, from + " is enforced"
 	case c.Link.level == w.Link.level:

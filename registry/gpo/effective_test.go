@@ -2,6 +2,7 @@ package gpo_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +222,22 @@ func TestMechanisms(t *testing.T) {
 	require.Equal(t, gpo.Preference, v.Winner.Mechanism)
 	require.Equal(t, 1, v.Winner.Entry.Pos.Record)
 	require.True(t, v.Winner.Tattoo)
+}
+
+func TestSwitches(t *testing.T) {
+	e := estate()
+	link(e, child, gpo.GPO{Name: "Policy", Computer: values("V", "policy")}, gpo.Link{})
+	link(e, child, gpo.GPO{Name: "Preference", Computer: prefs(pref("", "U", "V", "preference", ""))}, gpo.Link{})
+	e.Mechanisms = []gpo.Mechanism{gpo.Preference, gpo.Policy}
+	requireValue(t, effective(t, e, gpo.Target{}), "V", "policy", "Policy", "Preference: weaker-mechanism")
+
+	two := `{"containers": [{"dn": "DC=a", "kind": "domain", "gPLink": "[LDAP://cn=` + idA + `;0][LDAP://cn=` + idB + `;0]"}],
+		"gpos": [{"id": "` + idA + `"}, {"id": "` + idB + `"}], "firstEntryStrongest": %t, "mechanisms": ["policy"]}`
+	for first, want := range map[bool]string{false: idB, true: idA} {
+		e, err := gpo.ReadLinks(strings.NewReader(fmt.Sprintf(two, first)))
+		require.NoError(t, err)
+		require.Equal(t, want, e.Order(gpo.Target{DN: "DC=a"})[0].ID)
+	}
 }
 
 func TestPreferences(t *testing.T) {

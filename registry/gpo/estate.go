@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,6 +108,23 @@ type Settings struct {
 type Estate struct {
 	Containers []Container `json:"containers"`
 	GPOs       []GPO       `json:"gpos,omitempty"`
+
+	// FirstEntryStrongest reads raw gPLink attributes with the first entry as link order 1, in case the common
+	// reading, that the last entry is, turns out wrong for a directory. Links in the field Links are not affected.
+	FirstEntryStrongest bool `json:"firstEntryStrongest,omitempty"`
+	// Mechanisms is the order in which the client's extensions work, the last wins. Nil is Policy, SecurityTemplate,
+	// Preference: the registry extension first, the others by GUID. What is missing in the list is left out.
+	Mechanisms []Mechanism `json:"mechanisms,omitempty"`
+}
+
+// links returns the links of c in link order.
+func (e *Estate) links(c *Container) []Link {
+	if c.GPLink == "" || !e.FirstEntryStrongest {
+		return c.Links
+	}
+	links := slices.Clone(c.Links)
+	slices.Reverse(links)
+	return links
 }
 
 // Load reads links and then the settings of all GPOs from SYSVOL.
@@ -253,8 +271,9 @@ func (e *Estate) gpo(ref string) *GPO {
 	return named
 }
 
-// ParseGPLink reads the attribute gPLink, "[LDAP://cn={…},cn=policies,…;options]…" ([MS-GPOL] 2.2.2), and returns
-// the links in link order: the last entry of the attribute is number 1. Options of which neither bit 0 (disabled)
+// ParseGPLink reads the attribute gPLink, "[LDAP://cn={…},cn=policies,…;options]…" ([MS-GPOL]), and returns
+// the links in link order: the last entry of the attribute is number 1 (see the package comment and
+// Estate.FirstEntryStrongest). Options of which neither bit 0 (disabled)
 // nor bit 1 (enforced) is known to mean something are ignored.
 func ParseGPLink(s string) ([]Link, error) {
 	var links []Link
@@ -281,8 +300,6 @@ func ParseGPLink(s string) ([]Link, error) {
 		}
 		links = append(links, Link{GPO: foldID(entry[open : shut+1]), Disabled: options&1 != 0, Enforced: options&2 != 0})
 	}
-	for i, j := 0, len(links)-1; i < j; i, j = i+1, j-1 {
-		links[i], links[j] = links[j], links[i]
-	}
+	slices.Reverse(links)
 	return links, nil
 }

@@ -133,7 +133,7 @@ func (e *Estate) Order(t Target) []LinkedGPO {
 	var enforced, plain []LinkedGPO
 	for i, c := range levels {
 		var here []LinkedGPO
-		for n, link := range c.Links {
+		for n, link := range e.links(c) {
 			l := LinkedGPO{ID: link.GPO, Container: c.DN, Kind: c.Kind, Order: n + 1, Enforced: link.Enforced, level: i, gpo: e.gpo(link.GPO)}
 			if c.Kind == Local && l.Container == "" {
 				l.Container = "local computer"

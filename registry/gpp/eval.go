@@ -61,6 +61,9 @@ type Facts struct {
 	Addresses             []netip.Addr // of the computer
 	OS                    string       // version as FilterOs names it: "WINTHRESHOLD" (Windows 10 and 11), "WINTHRESHOLDSRV"
 
+	// AndBeforeOr joins conditions with AND binding closer than OR, in case the client does not fold from left to right.
+	AndBeforeOr bool
+
 	// Ask decides conditions this package has no rule for (FilterWmi, FilterRegistry, FilterFile, FilterLdap,
 	// FilterRunOnce, …) and is asked before the rules for all others. Unknown passes on. Not is applied afterwards.
 	Ask func(Filter) Tri
@@ -75,7 +78,7 @@ type Verdict struct {
 
 // Eval evaluates targeting. The conditions are folded from left to right, each joined to the result so far with its
 // own AND or OR, without precedence between them; FilterCollection is a bracket. (That fold is how third parties
-// describe the client; [MS-GPPREF] does not say.) No conditions apply always. A nil *Facts knows nothing.
+// describe the client; [MS-GPPREF] does not say, and Facts.AndBeforeOr switches it.) No conditions apply always. A nil *Facts knows nothing.
 func (f *Facts) Eval(list []Filter) Verdict {
 	e := evaluation{facts: f}
 	if f == nil {
@@ -101,6 +104,26 @@ type evaluation struct {
 }
 
 func (e *evaluation) all(list []Filter) Tri {
+	if e.facts.AndBeforeOr {
+		// (a AND b) OR (c AND d): every run of ANDs becomes one condition.
+		var groups []Filter
+		for i, f := range list {
+			if i == 0 || f.Or {
+				groups = append(groups, Filter{Kind: group, Or: true})
+			}
+			f.Or = false
+			last := &groups[len(groups)-1]
+			last.Filters = append(last.Filters, f)
+		}
+		return e.fold(groups)
+	}
+	return e.fold(list)
+}
+
+// group is the Kind of a run of conditions joined with AND; no file has it.
+const group = "AND"
+
+func (e *evaluation) fold(list []Filter) Tri {
 	r := Yes
 	for i, f := range list {
 		t := e.one(f)
@@ -130,6 +153,9 @@ func (e *evaluation) all(list []Filter) Tri {
 
 func (e *evaluation) one(f Filter) Tri {
 	t := Unknown
+	if f.Kind == group {
+		return e.fold(f.Filters)
+	}
 	if f.Kind == "FilterCollection" {
 		t = e.all(f.Filters)
 	} else {

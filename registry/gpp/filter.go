@@ -31,7 +31,7 @@ func (f Filter) String() string {
 	if f.Not {
 		b.WriteString("not ")
 	}
-	if f.Kind == "FilterCollection" {
+	if f.Kind == "FilterCollection" || f.Kind == group {
 		return b.String() + "(" + Describe(f.Filters) + ")"
 	}
 	b.WriteString(f.Kind)

@@ -348,6 +348,13 @@ func TestEval(t *testing.T) {
 		require.Equal(t, c.want == gpp.Unknown, len(v.Missing) > 0, "case %d: %v", i, v)
 		require.Equal(t, c.want == gpp.No, v.Because != "", "case %d: %v", i, v)
 	}
+	both := []gpp.Filter{yes, or(yes), no} // (yes OR yes) AND no, or yes OR (yes AND no)
+	require.Equal(t, gpp.No, facts.Eval(both).Applies)
+	and := *facts
+	and.AndBeforeOr = true
+	require.Equal(t, gpp.Yes, and.Eval(both).Applies)
+	require.Equal(t, gpp.No, and.Eval([]gpp.Filter{yes, no, or(no), yes}).Applies)
+	require.Equal(t, gpp.Unknown, and.Eval([]gpp.Filter{yes, no, or(wmi)}).Applies)
 	require.Equal(t, gpp.Unknown, (*gpp.Facts)(nil).Eval([]gpp.Filter{yes}).Applies)
 	facts.Ask = func(f gpp.Filter) gpp.Tri {
 		if f.Kind == "FilterWmi" {
