@@ -57,13 +57,19 @@ func (p *parser) valueLine(name string, rest []byte, odd string) {
 			p.fail("value", "dword needs one to eight hexadecimal digits and nothing else: "+clip(string(rest)), nil)
 			return
 		}
+		if c := trimLeft(rest[len("dword:"):]); odd == "" && c[0] == ';' {
+			odd = "dword without digits before a comment; Wine imports 0"
+		}
 		e.Value = registry.DWord(n)
 		e.Note = comment(tail)
 	case bytes.HasPrefix(rest, []byte("hex")):
-		typ, data, ok := hexType(rest[len("hex"):])
+		typ, data, strange, ok := hexType(rest[len("hex"):])
 		if !ok {
 			p.fail("value", "not hex: or hex(type): with a type up to ffffffff: "+clip(string(rest)), nil)
 			return
+		}
+		if odd == "" {
+			odd = strange
 		}
 		e.Value.Type = typ
 		p.pending = hexValue{active: true, entry: e, data: make([]byte, 0, len(data)/3+1), odd: odd}
@@ -99,7 +105,7 @@ func (p *parser) unquote(s []byte) (text, rest []byte, odd, err string) {
 		if c == '"' {
 			return s[:i], s[i+1:], "", ""
 		}
-		if c == '\\' {
+		if c == '\\' || c == 0 {
 			break
 		}
 	}
@@ -108,6 +114,8 @@ func (p *parser) unquote(s []byte) (text, rest []byte, odd, err string) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch c {
+		case 0:
+			return nil, nil, "", "a NUL in quotes"
 		case '"':
 			return out, s[i+1:], odd, ""
 		case '\\':
@@ -143,7 +151,7 @@ func appendSZ(dst, s []byte) []byte {
 	return append(dst, 0, 0)
 }
 
-// dword reads one to eight digits behind optional blanks.
+// dword reads one to eight digits behind optional blanks. No digit but a comment counts as 0, as in Wine.
 func dword(b []byte) (n uint32, tail []byte, ok bool) {
 	b = trimLeft(b)
 	i := 0
@@ -153,28 +161,32 @@ func dword(b []byte) (n uint32, tail []byte, ok bool) {
 		}
 		n = n<<4 | uint32(unhex[b[i]])
 	}
-	return n, b[i:], i > 0 && isTail(b[i:])
+	return n, b[i:], (i > 0 || len(b) > 0) && isTail(b[i:])
 }
 
-// hexType reads ":" or "(type):" behind "hex".
-func hexType(b []byte) (typ registry.Type, data []byte, ok bool) {
+// hexType reads ":" or "(type):" behind "hex". odd names what only Wine is known to accept.
+func hexType(b []byte) (typ registry.Type, data []byte, odd string, ok bool) {
 	if len(b) > 0 && b[0] == ':' {
-		return registry.TypeBinary, b[1:], true
+		return registry.TypeBinary, b[1:], "", true
 	}
 	end := bytes.Index(b, []byte("):"))
-	if len(b) == 0 || b[0] != '(' || end < 2 {
-		return 0, nil, false
+	if end < 0 || b[0] != '(' {
+		return 0, nil, "", false
+	}
+	text := trimLeft(b[1:end])
+	if len(text) == 0 || len(text) < end-1 {
+		odd = "hex" + string(b[:end+1]) + " with a blank or without a number; Wine imports it"
 	}
 	var n uint64
-	for _, c := range b[1:end] {
+	for _, c := range text {
 		if unhex[c] > 15 {
-			return 0, nil, false
+			return 0, nil, "", false
 		}
 		if n = n<<4 | uint64(unhex[c]); n > 0xFFFFFFFF {
-			return 0, nil, false
+			return 0, nil, "", false
 		}
 	}
-	return registry.Type(n), b[end+2:], true
+	return registry.Type(n), b[end+2:], odd, true
 }
 
 // hexData reads bytes separated by commas into the pending value, to the end of the line.
@@ -207,6 +219,9 @@ func (p *parser) hexData(b []byte) {
 			return
 		}
 		i, n := 0, 0
+		if rest := bytes.TrimPrefix(bytes.TrimPrefix(b, []byte("+")), []byte("0x")); len(rest) < len(b) && len(rest) > 0 && unhex[rest[0]] < 16 {
+			b, p.pending.odd = rest, "a byte with 0x or a sign; Wine imports it"
+		}
 		for ; i < len(b) && unhex[b[i]] < 16; i++ {
 			if n = n<<4 | int(unhex[b[i]]); n > 0xFF {
 				p.dropHex("byte above ff: " + clip(string(b)))
