@@ -328,6 +328,26 @@ func TestClassOf(t *testing.T) {
 	require.Len(t, got, 1, "entries without objectClass have the class of the configuration")
 }
 
+// TestTextIdentities: ldbsearch prints identities as text; plain LDAP servers have entryUUID.
+func TestTextIdentities(t *testing.T) {
+	const want = "0174f793-0bb5-4e97-9b7f-f6198260a8a8"
+	for _, text := range []string{
+		"dn: CN=x\nobjectGUID: 0174f793-0bb5-4e97-9b7f-f6198260a8a8\nobjectSid: S-1-5-21-1-2-3-4\n",
+		"dn: CN=x\nentryUUID: 0174F793-0bb5-4e97-9b7f-f6198260a8a8\nobjectSid:: AQUAAAAAAAUVAAAAAQAAAAIAAAADAAAABAAAAA==\n",
+	} {
+		got, err := collect(ldif.Records(strings.NewReader(text), ldif.Config{}))
+		require.NoError(t, err)
+		require.Equal(t, want, got[0].ID.String())
+		sid, _ := got[0].Get("objectSid")
+		s, err := ldapsync.SIDFromBytes([]byte(sid))
+		require.NoError(t, err)
+		require.Equal(t, "S-1-5-21-1-2-3-4", s.String())
+		if raw, ok := got[0].Get("objectGUID"); ok {
+			require.Equal(t, got[0].ID.Raw(), raw)
+		}
+	}
+}
+
 func TestWriteRoundTrip(t *testing.T) {
 	id, err := ldapsync.ParseGUID("0174f793-0bb5-4e97-9b7f-f6198260a8a8")
 	require.NoError(t, err)

@@ -133,11 +133,22 @@ func object(dnText string, values map[string][]string, unreadable []string, cfg 
 	if o.Presence("objectClass") == ldapsync.Absent {
 		o.Class = cfg.Class
 	}
-	o.ID, err = identity(o)
-	if err == nil && o.ID.IsZero() && cfg.DeriveIDs {
+	if o.ID, err = identity(o); err != nil {
+		return o, err
+	}
+	// Attributes have the bytes of the wire, also where a tool such as ldbsearch prints text.
+	if o.Presence("objectGUID") == ldapsync.Present {
+		o = o.With("objectGUID", o.ID.Raw())
+	}
+	if v, ok := o.Get("objectSid"); ok {
+		if sid, err := ldapsync.ParseSID(v); err == nil {
+			o = o.With("objectSid", sid.Raw())
+		}
+	}
+	if o.ID.IsZero() && cfg.DeriveIDs {
 		o.ID = deriveID(dn)
 	}
-	return o, err
+	return o, nil
 }
 
 // identity takes objectGUID, as bytes or as text, else entryUUID (RFC 4530), whose text form becomes the
