@@ -51,7 +51,7 @@ func (d *directory) addObject(by *account, dn string, attrs Attrs, opt writeOpti
 		return nil, err
 	}
 	if n.guid == (GUID{}) {
-		n.guid = d.newObjectGUID()
+		n.guid = d.newObjectGUID(parent.guid, n.rdn)
 	} else if d.byGUID[n.guid] != nil {
 		return nil, refuse(ResultConstraintViolation, "00002083: AtrErr: objectGUID %s is in use", n.guid)
 	}

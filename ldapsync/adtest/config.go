@@ -43,7 +43,7 @@ type Config struct {
 	LockoutThreshold int // wrong passwords until an account answers "data 775"; 0 is never
 
 	Now      func() time.Time // nil is time.Now
-	NewGUID  func() GUID      // called under a lock; nil is a sequence derived from Domain that repeats from run to run
+	NewGUID  func() GUID      // called under a lock; nil derives objectGUIDs from names, so that they are the same in every run
 	FirstUSN int64            // USNs start above this; 0 is 12,000
 
 	Attributes   []AttributeType // additions to the schema

@@ -38,7 +38,6 @@ type directory struct {
 type state struct {
 	seq     int64 // changes so far; a server's USN is this plus its own offset
 	dnt     int64 // objects so far
-	guids   int   // objectGUIDs given out
 	nextRID uint32
 	sid     string // of the domain
 	root    *node
@@ -301,14 +300,16 @@ func (d *directory) walk(parts []rdn) (n *node, left int) {
 	return n, left
 }
 
-func (d *directory) newObjectGUID() GUID {
-	for {
-		d.guids++
+// newObjectGUID gives an object its identity. Without Config.NewGUID it follows from the parent's
+// identity, the name, and how often that name was used there before, so that it does not depend on
+// what else the directory holds.
+func (d *directory) newObjectGUID(parent GUID, name rdn) GUID {
+	for i := 0; ; i++ {
 		g := GUID{}
 		if d.newGUID != nil {
 			g = d.newGUID()
 		} else {
-			g = guidFor(d.domain, itoa(d.guids))
+			g = guidFor("objectGUID", string(parent[:]), name.key(), itoa(i))
 		}
 		if _, taken := d.byGUID[g]; !taken && g != (GUID{}) {
 			return g

@@ -63,7 +63,7 @@ func (d *directory) populate(cfg Config) error {
 
 // plant creates the default tree.
 func (d *directory) plant() error {
-	root := &node{rdn: d.base[0], guid: d.newObjectGUID(), rdnType: d.types["dc"]}
+	root := &node{rdn: d.base[0], guid: d.newObjectGUID(GUID{}, rdn{"DC", d.domain}), rdnType: d.types["dc"]}
 	root.nc = root
 	rec := &record{}
 	opt := writeOptions{direct: true}
@@ -190,25 +190,45 @@ func (g *gardener) context(name string) {
 	}
 }
 
-// schema adds an attributeSchema object for every attribute, the subschema, and a classSchema object for the
-// classes of which the schemaIDGUID matters.
+// schema adds an attributeSchema object for every attribute, the subschema, and a classSchema object
+// for the classes of which the schemaIDGUID matters. It builds the attributes by hand, because they
+// are most of what a small test pays for when it starts a server.
 func (g *gardener) schema() {
+	if g.err != nil {
+		return
+	}
+	d := g.d
+	container, err := d.find("CN=Schema,CN=Configuration," + d.baseDN)
+	if err != nil {
+		g.err = err
+		return
+	}
+	class, category := pack("top", "attributeSchema"), pack(d.category("attributeSchema"))
 	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(g.d.types)) {
-		t := g.d.types[name]
+	for _, name := range slices.Sorted(maps.Keys(d.types)) {
+		t := d.types[name]
 		oid := "1.3.6.1.4.1.99999." + itoa(len(lines)+1) // a private number: real OIDs are not modelled
-		attrs := Attrs{
-			"objectClass": {"attributeSchema"}, "lDAPDisplayName": {t.name}, "attributeID": {oid}, "attributeSyntax": {syntaxOIDs[t.syntax].attributeSyntax},
-			"oMSyntax": {syntaxOIDs[t.syntax].omSyntax}, "isSingleValued": {upperBool(t.single)}, "isMemberOfPartialAttributeSet": {upperBool(t.gc)},
-			"schemaIDGUID": {t.schemaID.Raw()}, "searchFlags": {itoa(boolInt(t.index) | boolInt(t.tombstone)<<3)},
+		rec := &record{attrs: make([]attr, 0, 12)}
+		put := func(name, value string) {
+			rec.attrs = append(rec.attrs, attr{typ: d.types[name], vals: pack(value)})
 		}
+		rec.attrs = append(rec.attrs, attr{typ: d.types["objectclass"], vals: class})
+		put("attributeid", oid)
 		if t.propertySet != (GUID{}) {
-			attrs["attributeSecurityGUID"] = []string{t.propertySet.Raw()}
+			put("attributesecurityguid", t.propertySet.Raw())
 		}
+		put("attributesyntax", syntaxOIDs[t.syntax].attributeSyntax)
+		put("ismemberofpartialattributeset", upperBool(t.gc))
+		put("issinglevalued", upperBool(t.single))
+		put("ldapdisplayname", t.name)
+		rec.attrs = append(rec.attrs, attr{typ: d.types["objectcategory"], vals: category})
+		put("omsyntax", syntaxOIDs[t.syntax].omSyntax)
 		if t.max > 0 {
-			attrs["rangeUpper"] = []string{itoa(t.max)}
+			put("rangeupper", itoa(t.max))
 		}
-		g.add("CN="+t.name+",CN=Schema,CN=Configuration", attrs)
+		put("schemaidguid", t.schemaID.Raw())
+		put("searchflags", itoa(boolInt(t.index)|boolInt(t.tombstone)<<3))
+		d.insert(&node{rdn: rdn{"CN", t.name}, rdnType: d.types["cn"], nc: container, guid: d.newObjectGUID(container.guid, rdn{"CN", t.name})}, container, rec)
 		single := ""
 		if t.single {
 			single = " SINGLE-VALUE"
@@ -220,7 +240,6 @@ func (g *gardener) schema() {
 		id, _ := ParseGUID(classIDs[name])
 		g.add("CN="+name+",CN=Schema,CN=Configuration", Attrs{
 			"objectClass": {"classSchema"}, "lDAPDisplayName": {name}, "schemaIDGUID": {id.Raw()}, "governsID": {"1.3.6.1.4.1.99999.0." + itoa(i+1)},
-			"objectGUID": {guidFor("classSchema", name).Raw()}, // keeps the sequence of the objects that follow
 		})
 	}
 }
