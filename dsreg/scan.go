@@ -22,6 +22,8 @@ type parser struct {
 	lineLen     int // its length without the line end
 	src         string
 	runOffset   int     // where the last run of text starts in src
+	runOpen     bool    // the run consists of whole lines, so the next one can join it
+	partial     bool    // the current line is read in pieces
 	contentLine int     // line of the last row or title
 	starts      []start // where each capture starts, the current one last
 
@@ -95,6 +97,7 @@ func (p *parser) run(text string) {
 		p.line++
 		s := l.cut()
 		p.lineLen = len(s)
+		p.partial = p.html
 		if p.html {
 			p.htmlLine(s)
 		} else {
@@ -116,7 +119,7 @@ func (p *parser) boundary() {
 		off, line = p.tailOff, p.tailLine
 	}
 	old.texts = old.texts[:p.tail:p.tail]
-	p.finishAt(line - 1)
+	p.finishAt(max(line-1, p.contentLine))
 	inBox := p.inBox
 	p.begin(off, line)
 	p.inBox = inBox
@@ -173,6 +176,7 @@ func (p *parser) physical(s string) {
 			if i < 0 {
 				break
 			}
+			p.partial = true
 			p.piece(s[:i])
 			p.inBox, p.opened, p.lastRow = true, false, -1
 			s = strings.TrimLeft(s[i:], "+-")
@@ -299,7 +303,7 @@ func (p *parser) boxTitle(t string) bool {
 		head, _ := trim(inner[:i])
 		if sec := sectionOf(head); sec != SecOther {
 			p.section(sec, head)
-			p.opened = false
+			p.opened, p.partial = false, true
 			p.piece(inner[i+1:])
 			return true
 		}
@@ -756,7 +760,7 @@ func (p *parser) text(class TextClass, s string) {
 	}
 	if n := len(p.st.texts); n > p.tail {
 		last := &p.st.texts[n-1]
-		if last.Class == class && class == TextOther && !p.html && last.Line+last.Lines == p.line {
+		if last.Class == class && class == TextOther && p.runOpen && !p.partial && last.Line+last.Lines == p.line {
 			last.Text = p.src[p.runOffset : p.offset+p.lineLen] // a run is a piece of the input, whatever its length
 			last.Lines++
 			return
@@ -765,7 +769,7 @@ func (p *parser) text(class TextClass, s string) {
 		p.tailLine, p.tailOff = p.line, p.offset
 	}
 	if p.room() {
-		p.runOffset = p.offset
+		p.runOffset, p.runOpen = p.offset, !p.partial
 		p.st.texts = append(p.st.texts, TextLine{Class: class, Text: s, Line: p.line, Lines: 1})
 	}
 }

@@ -294,7 +294,10 @@ func parseTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, sec, nanos, time.UTC)
-	return t, t.Day() == day // 31 February is not a time
+	if t.Day() != day { // 31 February
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // A UUID is a GUID in the order of its text.
