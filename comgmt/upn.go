@@ -93,7 +93,11 @@ func CountSuffixes(r io.Reader) ([]SuffixCount, error) {
 		return nil
 	}
 	head, _ := br.Peek(4096)
-	first, _, _ := strings.Cut(string(head), "\n")
+	first, rest, more := strings.Cut(string(head), "\n")
+	if more && strings.HasPrefix(first, "#TYPE ") { // Export-Csv of Windows PowerShell
+		br.Discard(len(first) + 1)
+		first, _, _ = strings.Cut(rest, "\n")
+	}
 	var err error
 	if separator, column := upnColumn(first); column >= 0 {
 		err = countCSV(br, separator, column, add)
@@ -149,8 +153,6 @@ func countCSV(r io.Reader, separator rune, column int, add func(string) error) e
 		case err != nil:
 			return fmt.Errorf("comgmt: user list: %w", err)
 		case i == 0:
-			continue
-		case len(record) == 1 && strings.HasPrefix(record[0], "#TYPE"):
 			continue
 		}
 		upn := ""

@@ -81,7 +81,7 @@ func (r *Resolver) CNAME(ctx context.Context, host string) (string, error) {
 			continue
 		}
 		if code, ok := errors.AsType[*ServerError](err); ok {
-			code.Host = host
+			code.Host = strings.TrimSuffix(host, ".")
 		}
 		return target, err
 	}
@@ -184,9 +184,7 @@ func decodeAnswer(m, question []byte) (target string, cut bool, err error) {
 		return "", true, ErrMalformed
 	}
 	switch code := int(m[3] & 15); code {
-	case 0:
-	case 3: // no such name: no record either
-		return "", false, nil
+	case 0, 3: // "no such name" may be said of the target, with the record in the answer (RFC 6604 section 3)
 	default:
 		return "", false, &ServerError{Code: code}
 	}
