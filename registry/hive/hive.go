@@ -7,7 +7,7 @@ import (
 )
 
 // MaxSize is the largest hive Read accepts, in bytes: 2 GiB is what the format's 31-bit cell offsets can address.
-const MaxSize = 1<<31 + baseSize
+const MaxSize int64 = 1<<31 + baseSize
 
 // Options say how Open treats a hive. The zero Options are strict and have no logs.
 type Options struct {
@@ -39,7 +39,7 @@ func Read(r io.Reader, opts Options) (*Hive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hive: %w", err)
 	}
-	if len(data) > MaxSize {
+	if int64(len(data)) > MaxSize {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrNotHive, MaxSize)
 	}
 	return Open(data, opts)
