@@ -277,9 +277,13 @@ func (x *run) apply(m Mechanism, l LinkedGPO) {
 	if l.gpo == nil {
 		return
 	}
-	settings, hive := l.gpo.Computer, registry.LocalMachine
+	settings, hive, extensions := l.gpo.Computer, registry.LocalMachine, l.gpo.MachineExtensionNames
 	if x.target.User {
-		settings, hive = l.gpo.User, registry.CurrentUser
+		settings, hive, extensions = l.gpo.User, registry.CurrentUser, l.gpo.UserExtensionNames
+	}
+	cse := map[Mechanism]string{Policy: registryCSE, SecurityTemplate: securityCSE, Preference: preferencesCSE}[m]
+	if l.Applies != gpp.No && extensions != "" && !strings.Contains(strings.ToUpper(extensions), "["+cse) {
+		l.no(NoExtension, "the directory object does not name the extension "+cse)
 	}
 	add := func(e registry.Entry) *Candidate {
 		return &Candidate{Mechanism: m, Link: l, Entry: e, Applies: l.Applies, Reason: l.Reason, Detail: l.Detail}

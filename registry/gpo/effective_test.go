@@ -224,6 +224,15 @@ func TestMechanisms(t *testing.T) {
 	require.True(t, v.Winner.Tattoo)
 }
 
+func TestExtensions(t *testing.T) {
+	const registryOnly = "[{35378eac-683f-11d2-a89a-00c04fbbcfa2}{D02B1F72-3407-48AE-BA88-E8213C6761F1}]"
+	e := estate()
+	link(e, child, gpo.GPO{Name: "Forgotten", MachineExtensionNames: registryOnly, Computer: prefs(pref("", "U", "V", "preference", ""))}, gpo.Link{})
+	link(e, child, gpo.GPO{Name: "Policy", MachineExtensionNames: registryOnly, Computer: values("V", "policy")}, gpo.Link{})
+	r := effective(t, e, gpo.Target{})
+	requireValue(t, r, "V", "policy", "Policy", "Forgotten: no-extension")
+}
+
 func TestSwitches(t *testing.T) {
 	e := estate()
 	link(e, child, gpo.GPO{Name: "Policy", Computer: values("V", "policy")}, gpo.Link{})

@@ -80,6 +80,12 @@ type GPO struct {
 	// Users may do both. That assumption is noted in the Result.
 	Security []Permission `json:"security,omitempty"`
 
+	// The client-side extensions the directory object names. A client ignores a file whose extension is not listed;
+	// a tool that writes the file and forgets the attribute makes a GPO that does nothing. "" is not known, or none:
+	// then the files count.
+	MachineExtensionNames string `json:"machineExtensionNames,omitempty"` // gPCMachineExtensionNames
+	UserExtensionNames    string `json:"userExtensionNames,omitempty"`    // gPCUserExtensionNames
+
 	Computer Settings `json:"-"`
 	User     Settings `json:"-"`
 }

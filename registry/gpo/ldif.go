@@ -118,7 +118,8 @@ func (e *Estate) object(rec map[string][]string) error {
 		if err != nil {
 			return err
 		}
-		g := GPO{ID: foldID(rdn), Name: get("displayname"), UserDisabled: flags&1 != 0, ComputerDisabled: flags&2 != 0}
+		g := GPO{ID: foldID(rdn), Name: get("displayname"), UserDisabled: flags&1 != 0, ComputerDisabled: flags&2 != 0,
+			MachineExtensionNames: get("gpcmachineextensionnames"), UserExtensionNames: get("gpcuserextensionnames")}
 		// [domain;{filter id};0]
 		if f := strings.Split(strings.Trim(get("gpcwqlfilter"), "[] "), ";"); len(f) > 1 {
 			g.WMIFilter = foldID(f[1])

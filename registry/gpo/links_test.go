@@ -129,6 +129,7 @@ dn: CN=%[3]s,CN=Policies,CN=System,DC=ashdown,DC=example
 objectClass: groupPolicyContainer
 displayName: Lab settings
 flags: 1
+gPCMachineExtensionNames: [{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F72-3407-48AE-BA88-E8213C6761F1}]
 gPCWQLFilter: [ashdown.example;{11111111-2222-3333-4444-555555555555};0]
 nTSecurityDescriptor:: %[4]s
 
@@ -155,7 +156,8 @@ func TestReadLDIF(t *testing.T) {
 	require.True(t, e.Containers[1].BlockInheritance)
 	require.Equal(t, []gpo.Link{{GPO: idA, Disabled: true}, {GPO: idB}}, e.Containers[1].Links)
 	require.Equal(t, gpo.Site, e.Containers[2].Kind)
-	require.Equal(t, []gpo.GPO{{ID: idB, Name: "Lab settings", UserDisabled: true, WMIFilter: "{11111111-2222-3333-4444-555555555555}",
+	require.Equal(t, []gpo.GPO{{ID: idB, Name: "Lab settings", UserDisabled: true,
+		MachineExtensionNames: "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F72-3407-48AE-BA88-E8213C6761F1}]", WMIFilter: "{11111111-2222-3333-4444-555555555555}",
 		Security: []gpo.Permission{{Trustee: "S-1-5-21-1-2-3-512", Deny: true, Apply: true}, {Trustee: "S-1-5-21-1-2-3-1106", Read: true},
 			{Trustee: "S-1-5-21-1-2-3-1106", Apply: true}}}}, e.GPOs)
 

@@ -18,6 +18,7 @@ const (
 	SecurityFilter Reason = "security-filter" // the account may not read or not apply the GPO
 	WMIFilter      Reason = "wmi-filter"      // the WMI filter is false, or could not be evaluated, which counts as false
 	NoSuchGPO      Reason = "no-such-gpo"     // linked, but neither listed nor in SYSVOL
+	NoExtension    Reason = "no-extension"    // the directory object does not name the extension that works with the file
 )
 
 // Why a setting of a GPO that applies does not decide a value.

@@ -27,8 +27,10 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.internal/hybridkit/registry"
+	"go.internal/hybridkit/registry/codepage"
 )
 
 // MaxBytes is the longest file a Decoder reads if it does not say otherwise.
@@ -43,13 +45,15 @@ var ErrNotTemplate = errors.New("not a security template")
 type Decoder struct {
 	Tolerant bool  // go on after a line that cannot be understood
 	MaxBytes int64 // longest input; 0 is the constant MaxBytes
+	// CodePage is used for lines of an 8-bit file that are not UTF-8, which secedit /export of an old Windows may
+	// write. With nil such a line is an error, because nothing in the file says which code page it is.
+	CodePage codepage.Page
 }
 
 // Decode reads a template with the zero Decoder.
 func Decode(r io.Reader) iter.Seq2[registry.Entry, error] { return Decoder{}.Decode(r) }
 
-// Decode reads a template, in UTF-16LE with BOM, UTF-8, or an 8-bit code page of which only ASCII is understood,
-// and yields a Set per line of [Registry Values] with its line number. Errors are *registry.SyntaxError. A
+// Decode reads a template, in UTF-16LE with BOM, UTF-8, or an 8-bit code page (see CodePage), and yields a Set per line of [Registry Values] with its line number. Errors are *registry.SyntaxError. A
 // template without the section yields nothing.
 func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 	return func(yield func(registry.Entry, error) bool) {
@@ -78,7 +82,15 @@ func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 			case text[0] == '[':
 				in = isSection(text)
 			case in:
-				e, err := ParseLine(text)
+				var e registry.Entry
+				var err error
+				if doc.UTF16 || utf8.ValidString(text) {
+					e, err = ParseLine(text)
+				} else if d.CodePage != nil {
+					e, err = ParseLine(string(d.CodePage.Append(nil, []byte(text))))
+				} else {
+					err = errors.New("not UTF-8, and no code page is given")
+				}
 				e.Pos = registry.Pos{Line: i + 1, Offset: line.Offset}
 				if err != nil {
 					e, err = registry.Entry{}, &registry.SyntaxError{Format: "inf", Pos: e.Pos, Msg: err.Error()}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go.internal/hybridkit/registry"
+	"go.internal/hybridkit/registry/codepage"
 	"go.internal/hybridkit/registry/secinf"
 )
 
@@ -94,6 +95,27 @@ func TestErrors(t *testing.T) {
 	}
 	for _, err := range (secinf.Decoder{MaxBytes: 9}).Decode(strings.NewReader(template())) {
 		require.ErrorContains(t, err, "more than 9 bytes")
+	}
+}
+
+func TestCodePage(t *testing.T) {
+	in := template("MACHINE\\a\\Gr\xFC\xDFe=1,\"Caf\xE9\"", `MACHINE\a\plain=4,1`)
+	var errs, good int
+	for _, err := range (secinf.Decoder{Tolerant: true}).Decode(strings.NewReader(in)) {
+		if err != nil {
+			require.ErrorContains(t, err, "line 6: not UTF-8, and no code page is given")
+			errs++
+		} else {
+			good++
+		}
+	}
+	require.Equal(t, []int{1, 1}, []int{errs, good})
+	for e, err := range (secinf.Decoder{CodePage: codepage.Windows1252()}).Decode(strings.NewReader(in)) {
+		require.NoError(t, err)
+		if e.Name != "plain" {
+			require.Equal(t, "Grüße", e.Name)
+			require.Equal(t, registry.String("Café"), e.Value)
+		}
 	}
 }
 
