@@ -13,7 +13,7 @@ import (
 	"go.internal/hybridkit/registry/remedy"
 )
 
-const forms = "reg, reg4, pol, gpp, inf, json, reg-add, reg-add-batch, powershell, admx, gpo, gpo-gpp"
+const forms = "reg, reg4, pol, gpp, inf, json, reg-add, reg-add-batch, powershell, admx, gpo, gpo-pol, gpo-gpp"
 
 func (a *app) emitFlags() {
 	a.schemaFlags()
@@ -22,6 +22,8 @@ func (a *app) emitFlags() {
 	a.flags.StringVar(&a.output, "o", "", "write to this file, or this folder for powershell, admx and gpo, instead of standard output")
 	a.flags.StringVar(&a.namespace, "namespace", "Organisation.Policies.HybridJoin", "namespace of the template (admx)")
 	a.flags.StringVar(&a.gpoName, "name", "", "name of the Group Policy Object (gpo); default: the title of the schema")
+	a.flags.StringVar(&a.domain, "domain", "", "DNS name of the domain (gpo); needed with -backup")
+	a.flags.BoolVar(&a.backup, "backup", false, "write the form that Import-GPO and the console import (gpo)")
 }
 
 func (a *app) emit(args []string) (int, error) {
@@ -54,7 +56,7 @@ func (a *app) emit(args []string) (int, error) {
 		code, err = a.emitScripts(schema)
 	case "admx":
 		code, err = a.emitTemplate(schema)
-	case "gpo", "gpo-gpp":
+	case "gpo", "gpo-pol", "gpo-gpp":
 		code, err = a.emitGPO(schema, delta)
 	default:
 		return 0, usagef("no form %q; it is one of %s", a.as, forms)
@@ -70,7 +72,7 @@ func (a *app) hints(schema registry.Schema, after string, delta registry.Delta) 
 	if after != "" {
 		fmt.Fprintf(a.errOut, "afterwards: %s\n", after)
 	}
-	if a.as == "pol" || a.as == "gpo" || a.as == "gpp" || a.as == "gpo-gpp" {
+	if slices.Contains([]string{"pol", "gpp", "gpo", "gpo-pol", "gpo-gpp"}, a.as) {
 		stay := slices.ContainsFunc(delta, func(e registry.Entry) bool { return e.Op == registry.Set && registry.Tattoos(e.Path) })
 		if stay {
 			fmt.Fprintf(a.errOut, "the values stay when the policy is removed (tattoo); regcheck emit -schema %s -remove makes what takes them away\n", schema.Name)

@@ -47,6 +47,8 @@ type app struct {
 	remove    bool
 	namespace string
 	gpoName   string
+	domain    string
+	backup    bool
 }
 
 type command struct {

@@ -272,6 +272,82 @@ func TestEmitForms(t *testing.T) {
 	require.Contains(t, registry.FromUTF16([]byte(out)), `"MaxFieldLength"=-`)
 }
 
+func TestEmitGPO(t *testing.T) {
+	for form, want := range map[string]string{"gpo": "Registry.xml", "gpo-pol": "registry.pol", "gpo-gpp": "Registry.xml"} {
+		dir := filepath.Join(t.TempDir(), "out")
+		code, out, errOut := regcheck(t, "", "emit", "-schema", "http", "-as", form, "-o", dir, "-name", "NDES limits")
+		require.Equal(t, exitOK, code, errOut)
+		require.Contains(t, errOut, "tattoo")
+		found := ""
+		for name := range strings.Lines(out) {
+			if name = strings.TrimSpace(name); strings.EqualFold(filepath.Base(name), want) {
+				found = name
+			}
+		}
+		require.NotEmpty(t, found, out)
+		code, out, errOut = regcheck(t, "", "check", "-schema", "http", found)
+		require.Equal(t, exitOK, code, out+errOut)
+		code, _, errOut = regcheck(t, "", "emit", "-schema", "http", "-as", form, "-o", dir, "-name", "NDES limits")
+		require.Equal(t, exitError, code)
+		require.Contains(t, errOut, "nothing is overwritten")
+	}
+	code, _, errOut := regcheck(t, "", "emit", "-schema", "http", "-as", "gpo")
+	require.Equal(t, exitError, code)
+	require.Contains(t, errOut, "-o names it")
+}
+
+// TestEffective resolves two policies that set the same value: the one linked to the unit itself wins, unless the other is
+// enforced.
+func TestEffective(t *testing.T) {
+	sysvol := t.TempDir()
+	add := func(id string, n uint32) {
+		var b bytes.Buffer
+		require.NoError(t, regpol.Encode(&b, slices.Values(registry.Delta{
+			{Op: registry.Set, Path: registry.HKLM(http[5:]), Name: "MaxFieldLength", Value: registry.DWord(n)},
+			{Op: registry.Set, Path: registry.HKLM(http[5:]), Name: "MaxRequestBytes", Value: registry.DWord(65534)},
+		})))
+		dir := filepath.Join(sysvol, "Policies", id, "Machine")
+		require.NoError(t, os.MkdirAll(dir, 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Registry.pol"), b.Bytes(), 0o666))
+	}
+	const low, high = "{11111111-1111-4111-8111-111111111111}", "{22222222-2222-4222-8222-222222222222}"
+	add(low, 0x65534)
+	add(high, 65534)
+	links := func(enforced string) string {
+		path := filepath.Join(t.TempDir(), "links.json")
+		require.NoError(t, os.WriteFile(path, []byte(`{"containers": [
+			{"dn": "DC=ashdown,DC=example", "kind": "domain", "links": [{"gpo": "`+low+`", "enforced": `+enforced+`}]},
+			{"dn": "OU=NDES,DC=ashdown,DC=example", "links": [{"gpo": "`+high+`"}]}],
+			"gpos": [{"id": "`+low+`", "name": "Old baseline"}, {"id": "`+high+`", "name": "NDES"}]}`), 0o666))
+		return path
+	}
+	args := func(enforced string, more ...string) []string {
+		return append([]string{"effective", "-sysvol", sysvol, "-links", links(enforced), "-ou", "OU=NDES,DC=ashdown,DC=example"}, more...)
+	}
+	code, out, errOut := regcheck(t, "", args("false", "-under", http)...)
+	require.Equal(t, exitOK, code, errOut)
+	require.Contains(t, out, `MaxFieldLength  REG_DWORD 65534 (0xfffe)`)
+	require.Regexp(t, `(?m)^  won      .*NDES`, out)
+	require.Regexp(t, `(?m)^  lost     .*Old baseline.*: lower-precedence`, out)
+
+	code, out, errOut = regcheck(t, "", args("true", "-json")...)
+	require.Equal(t, exitOK, code, errOut)
+	var first effectiveValue
+	require.NoError(t, json.Unmarshal([]byte(out[:strings.IndexByte(out, '\n')]), &first))
+	require.Equal(t, "Old baseline", first.Winner.GPO)
+	require.True(t, first.Winner.Tattoo)
+	require.Equal(t, "enforced", string(first.Losers[0].Reason))
+
+	code, out, _ = regcheck(t, "", args("false", "-schema", "http")...)
+	require.Equal(t, exitOK, code, out)
+	code, out, _ = regcheck(t, "", args("true", "-schema", "http")...)
+	require.Equal(t, exitDrift, code)
+	require.Contains(t, out, "hex-decimal-slip")
+	code, _, errOut = regcheck(t, "", "effective", "-sysvol", sysvol, "-links", links("false"), "-ou", "OU=None,DC=other,DC=example")
+	require.Equal(t, exitError, code)
+	require.NotEmpty(t, errOut)
+}
+
 func TestScriptAndSchemas(t *testing.T) {
 	code, out, _ := regcheck(t, "", "script", "-schema", "cdj")
 	require.Equal(t, exitOK, code)
