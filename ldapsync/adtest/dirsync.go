@@ -71,19 +71,7 @@ func (c *conn) dirSync(ctx context.Context, id int64, r *searchRequest, o option
 		c.finish(id, tagSearchDone, result, "", "")
 		return
 	}
-	n := len(found.ends)
-	stop := fault.Code != ResultSuccess || fault.Drop == DropAfter
-	if stop {
-		n = min(n, fault.Entries)
-	}
-	if fault.LosePage {
-		n = 0
-	}
-	if !c.sendEntries(ctx, found, n) {
-		return
-	}
-	if stop {
-		c.fail(id, fault)
+	if !c.deliver(ctx, id, found, fault) {
 		return
 	}
 	var b ber.Builder

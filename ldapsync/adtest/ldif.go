@@ -36,11 +36,32 @@ func (e *LDIFError) Error() string {
 // Unwrap returns the cause.
 func (e *LDIFError) Unwrap() error { return e.Err }
 
-// record is one LDIF content record.
+// ldifRecord is one LDIF content record. Names and values share the bytes of their lines, which
+// keeps a file of 100,000 entries small until they are placed.
 type ldifRecord struct {
 	line  int
 	dn    string
-	attrs Attrs
+	pairs []ldifPair
+}
+
+type ldifPair struct{ name, value string }
+
+// attrs groups the values by name. Options of a name are dropped, and names compare without case.
+func (rec *ldifRecord) attrs() Attrs {
+	out := make(Attrs, len(rec.pairs))
+	for _, p := range rec.pairs {
+		name, _, _ := strings.Cut(p.name, ";")
+		if _, ok := out[name]; !ok {
+			for k := range out {
+				if strings.EqualFold(k, name) {
+					name = k
+					break
+				}
+			}
+		}
+		out[name] = append(out[name], p.value)
+	}
+	return out
 }
 
 // Load adds the records of an LDIF file (RFC 2849) in any order: content records, or changes of
@@ -102,18 +123,22 @@ func (d *directory) load(r io.Reader) error {
 	links := make([]Attrs, len(list)) // set when every object is there
 	for i := range list {
 		p := &list[i]
-		links[i] = Attrs{}
-		for name, values := range p.attrs {
+		attrs := p.attrs()
+		p.pairs = nil
+		for name, values := range attrs {
 			if t := d.typeOf(name); t != nil && t.link != nil {
+				if links[i] == nil {
+					links[i] = Attrs{}
+				}
 				links[i][name] = values
-				delete(p.attrs, name)
+				delete(attrs, name)
 			}
 		}
 		var err *Error
 		if p.node, err = d.find(p.dn); err == nil {
-			err = d.merge(p.node, p.attrs, opt)
+			err = d.merge(p.node, attrs, opt)
 		} else {
-			p.node, err = d.addObject(&system, p.dn, p.attrs, opt)
+			p.node, err = d.addObject(&system, p.dn, attrs, opt)
 		}
 		if err != nil {
 			return &LDIFError{p.line, p.dn, err}
@@ -285,7 +310,7 @@ func (l *ldifReader) record(first bool) (rec ldifRecord, err error) {
 			if value == "" {
 				return rec, l.fail(line, "", "empty dn")
 			}
-			rec = ldifRecord{line: line, dn: value, attrs: Attrs{}}
+			rec = ldifRecord{line: line, dn: value}
 		case strings.EqualFold(name, "changetype"):
 			if !strings.EqualFold(value, "add") {
 				return rec, l.fail(line, rec.dn, "changetype %s is not supported, only add", quote(value))
@@ -295,23 +320,9 @@ func (l *ldifReader) record(first bool) (rec ldifRecord, err error) {
 		case strings.EqualFold(name, "dn"):
 			return rec, l.fail(line, rec.dn, "a second dn: an empty line is missing before it")
 		default:
-			rec.put(name, value)
+			rec.pairs = append(rec.pairs, ldifPair{name, value})
 		}
 	}
-}
-
-// put adds a value; the options of a name are dropped, and names compare without case.
-func (rec *ldifRecord) put(name, value string) {
-	name, _, _ = strings.Cut(name, ";")
-	if _, ok := rec.attrs[name]; !ok {
-		for k := range rec.attrs {
-			if strings.EqualFold(k, name) {
-				name = k
-				break
-			}
-		}
-	}
-	rec.attrs[name] = append(rec.attrs[name], value)
 }
 
 // ldifLine splits one line into name and value.

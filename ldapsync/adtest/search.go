@@ -56,8 +56,7 @@ func (c *conn) search(ctx context.Context, m message, r *searchRequest, o option
 			return
 		}
 	}
-	stop := fault.Code != ResultSuccess || fault.Drop == DropAfter
-	if stop && fault.Entries <= 0 {
+	if fault.ends() && fault.Entries <= 0 {
 		c.fail(m.id, fault)
 		return
 	}
@@ -114,18 +113,7 @@ func (c *conn) search(ctx context.Context, m message, r *searchRequest, o option
 		return
 	}
 
-	n := len(found.ends)
-	if stop {
-		n = min(n, fault.Entries)
-	}
-	if fault.LosePage {
-		n = 0
-	}
-	if !c.sendEntries(ctx, found, n) {
-		return
-	}
-	if stop {
-		c.fail(m.id, fault)
+	if !c.deliver(ctx, m.id, found, fault) {
 		return
 	}
 	switch {
@@ -176,6 +164,9 @@ func (c *conn) fail(id int64, f Fault) {
 	}
 	c.finish(id, tagSearchDone, f.result(), "", "")
 }
+
+// ends reports whether a search does not come to its own end.
+func (f Fault) ends() bool { return f.Code != ResultSuccess || f.Drop == DropAfter }
 
 func (f Fault) result() *Error {
 	return &Error{Code: f.Code, Message: f.Message, referrals: f.Referrals}
@@ -359,6 +350,25 @@ func (d *directory) inScope(n, base *node, scope Scope, everywhere bool) bool {
 		return n.parent == base
 	}
 	return base == d.root || n.isBelow(base)
+}
+
+// deliver sends what a search found, or as much as a fault lets through; false if the search has
+// ended with that.
+func (c *conn) deliver(ctx context.Context, id int64, found batch, f Fault) bool {
+	n := len(found.ends)
+	switch {
+	case f.LosePage:
+		n = 0
+	case f.ends():
+		n = min(n, f.Entries)
+	}
+	if !c.sendEntries(ctx, found, n) {
+		return false
+	}
+	if f.ends() {
+		c.fail(id, f)
+	}
+	return !f.ends()
 }
 
 // sendEntries writes the first n entries; false if the search ended on the way.

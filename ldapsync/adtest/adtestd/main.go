@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,11 +81,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "-":
 		cfg.LDIF = stdin
 	default:
-		b, err := os.ReadFile(*file)
+		f, err := os.Open(*file)
 		if err != nil {
 			return fail(err)
 		}
-		cfg.LDIF = bytes.NewReader(b)
+		defer f.Close()
+		cfg.LDIF = f
 	}
 	s, err := adtest.Start(cfg)
 	if err != nil {
