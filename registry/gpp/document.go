@@ -168,7 +168,7 @@ func nodes(e *element) (list []*Node, tail []byte) {
 	for _, c := range e.kids {
 		switch {
 		case c.el == nil:
-			tail = append(tail[:len(tail):len(tail)], c.raw...)
+			tail = append(tail, c.raw...)
 		case e.name == "Collection" && c.el.name == "Filters":
 			// Conditions of the collection itself, see Node.Filters.
 		default:
@@ -234,6 +234,9 @@ func newNode(e *element) *Node {
 func properties(e *element) (p Properties) {
 	p.Extra = load(e, p.flags(), p.texts())
 	for _, vs := range e.elements("Values") {
+		if p.Values == nil {
+			p.Values = []string{} // an empty list is not the same as no list
+		}
 		for _, v := range vs.elements("Value") {
 			p.Values = append(p.Values, v.text())
 		}

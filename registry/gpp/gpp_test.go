@@ -121,6 +121,8 @@ func TestDecode(t *testing.T) {
 		{"multi", `<Registry><Properties ` + prop("U", `name="v" type="REG_MULTI_SZ" value="a b c"`) + `><Values><Value>a b</Value><Value>c &lt;</Value></Values></Properties></Registry>`,
 			[]string{`set HKLM\SOFTWARE\Ashdown v REG_MULTI_SZ ["a b" "c <"]`}},
 		{"multi without list", item("", prop("U", `name="v" type="REG_MULTI_SZ" value="a b"`)), []string{`set HKLM\SOFTWARE\Ashdown v REG_MULTI_SZ ["a b"]`}},
+		{"multi with empty list", `<Registry><Properties ` + prop("U", `name="v" type="REG_MULTI_SZ" value="a"`) + `><Values/></Properties></Registry>`,
+			[]string{`set HKLM\SOFTWARE\Ashdown v REG_MULTI_SZ []`}},
 		{"default value", item("", prop("U", `name="" default="1" type="REG_SZ" value="d"`)), []string{`set HKLM\SOFTWARE\Ashdown (Default) REG_SZ "d"`}},
 		{"create", item("", prop("C", `name="v" type="REG_SZ" value="x"`)), []string{`set-if-absent HKLM\SOFTWARE\Ashdown v REG_SZ "x"`}},
 		{"replace", item("", prop("R", `name="v" type="REG_SZ" value="x"`)), []string{`delete-value HKLM\SOFTWARE\Ashdown v`, `set HKLM\SOFTWARE\Ashdown v REG_SZ "x"`}},
@@ -363,6 +365,29 @@ func TestEval(t *testing.T) {
 		return gpp.Unknown
 	}
 	require.Equal(t, gpp.No, facts.Eval([]gpp.Filter{not(wmi)}).Applies)
+}
+
+// Work grows with the size of the file, not with its square.
+func BenchmarkDecode(b *testing.B) {
+	comments := "<RegistrySettings>" + strings.Repeat("<!---->", 1<<17) + "</RegistrySettings>"
+	var items []string
+	for i := range 4000 {
+		items = append(items, item(fmt.Sprintf(`name="n%d"`, i), fmt.Sprintf(`action="U" %s name="n%d" type="REG_DWORD" value="0000FFFE"`, key, i)))
+	}
+	nested := "<RegistrySettings>" + strings.Repeat(`<Collection name="c">`, 90) + strings.Repeat(item("", key+` name="x" type="REG_SZ" value="1"`), 4000) + strings.Repeat("</Collection>", 90) + "</RegistrySettings>"
+	for name, in := range map[string]string{"comments": comments, "items": file(items...), "nested": nested} {
+		b.Run(fmt.Sprintf("%s/bytes=%d", name, len(in)), func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, err := range gpp.Decode(strings.NewReader(in)) {
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }
 
 func TestSniff(t *testing.T) {

@@ -225,7 +225,12 @@ func parseXML(data []byte) (before []byte, root *element, after []byte, err erro
 		default:
 			if len(stack) > 0 {
 				top := stack[len(stack)-1]
-				top.kids = append(top.kids, child{raw: raw})
+				if last := len(top.kids) - 1; last >= 0 && top.kids[last].el == nil {
+					// Bytes between two elements are one child, however many comments they are.
+					top.kids[last].raw = data[from-len(top.kids[last].raw) : from+len(raw)]
+				} else {
+					top.kids = append(top.kids, child{raw: raw})
+				}
 			} else if c, ok := tok.(xml.CharData); ok && len(bytes.TrimSpace(c)) > 0 {
 				return nil, nil, nil, fail(from, "text outside of any element")
 			}
