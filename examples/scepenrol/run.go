@@ -26,6 +26,8 @@ const usage = `usage: scepenrol COMMAND [flags]
   renew     renew the certificate of a folder if it is due
   status    the state of a folder; goes on with a pending request
   crl       fetch the CRL over SCEP
+  doctor    examine an NDES or another SCEP server
+  profile   lint FILE…: check Intune profiles; why -profile FILE -device FILE: why a device waits
   testca    serve a CA for tests on a loopback port
 
 scepenrol COMMAND -h shows the flags. Exit status: 0 done, 1 refused, pending or findings,
@@ -51,6 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	commands := map[string]func(context.Context, []string) error{
 		"caps": a.caps, "cacert": a.cacert, "enrol": a.enrol, "renew": a.renew, "status": a.status, "crl": a.crl, "testca": a.testca,
+		"doctor": a.doctor, "profile": a.profile,
 	}
 	if len(args) == 0 {
 		io.WriteString(stderr, usage)
