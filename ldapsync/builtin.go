@@ -14,9 +14,11 @@ const (
 // next must take these from here. The attributes are a choice of this package, not of Microsoft; change them to
 // what the forest has room for.
 type Carriers struct {
-	SID, DomainFQDN, DomainNetBIOS string
-	SAMAccountName                 string // users only
-	UserPrincipalName              string // users only
+	SID               string `json:"sid"`
+	DomainFQDN        string `json:"domainFQDN"`
+	DomainNetBIOS     string `json:"domainNetBIOS"`
+	SAMAccountName    string `json:"sAMAccountName"`    // users only
+	UserPrincipalName string `json:"userPrincipalName"` // users only
 }
 
 // DefaultCarriers uses msDS-cloudExtensionAttribute1 to 5, which every forest since Windows Server 2012 has.

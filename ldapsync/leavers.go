@@ -30,7 +30,7 @@ func (p *planner) leavers(ctx context.Context) error {
 			}
 			if pr != Present {
 				listing = false
-				p.trip("listing:"+p.t.Name, "the account may not list the contents of %s, so %d missing objects prove nothing", c.DN, len(missing))
+				p.trip("listing:"+p.t.Name, "it is not proved that the account may list the contents of %s, so %d missing objects prove nothing", c.DN, len(missing))
 			}
 		}
 	}
@@ -40,7 +40,7 @@ func (p *planner) leavers(ctx context.Context) error {
 			p.s.progress(Progress{Phase: "look for leavers", Track: p.t.Name, Done: i, Total: len(missing)})
 		}
 		if !listing {
-			p.holdLink(l, looseDN(l.SourceDN), "not seen, but the account may not list its OU", 0)
+			p.holdLink(l, looseDN(l.SourceDN), "not seen, but it is not proved that the account may list its OU", 0)
 			continue
 		}
 		o, err := p.s.Source.Locate(ctx, l.Source, attrs)

@@ -138,8 +138,9 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 
 // TextOptions say how WriteText prints.
 type TextOptions struct {
-	Redact bool // values are replaced by "[redacted]": for logs and tickets
-	Quiet  bool // leave out holds, waits and joins
+	Redact bool             // values are replaced by "[redacted]": for logs and tickets
+	Show   func(*Item) bool // print only these items; nil prints all
+	Limit  int              // print at most so many items and say how many more there are; 0 prints all
 }
 
 // WriteText prints the plan for people.
@@ -156,10 +157,17 @@ func (p *Plan) WriteText(w io.Writer, opt TextOptions) error {
 		fmt.Fprintf(b, ", taking back plan %s", p.Undo[:min(len(p.Undo), 12)])
 	}
 	fmt.Fprintln(b)
-	for _, it := range p.Items {
-		if opt.Quiet && !it.Action.Writes() && it.Action != ActionConflict {
+	shown, more := 0, 0
+	for i := range p.Items {
+		it := &p.Items[i]
+		if opt.Show != nil && !opt.Show(it) {
 			continue
 		}
+		if opt.Limit > 0 && shown == opt.Limit {
+			more++
+			continue
+		}
+		shown++
 		name := it.SourceDN.String()
 		if name == "" {
 			name = it.TargetDN.String()
@@ -189,6 +197,9 @@ func (p *Plan) WriteText(w io.Writer, opt TextOptions) error {
 				fmt.Fprintf(b, "           note: %s\n", n.Reason)
 			}
 		}
+	}
+	if more > 0 {
+		fmt.Fprintf(b, "  … and %d more\n", more)
 	}
 	for _, n := range p.Notices {
 		fmt.Fprintf(b, "  notice: %s\n", n)

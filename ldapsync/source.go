@@ -40,7 +40,7 @@ type Domain struct {
 
 // A Query says what to read. It is passed to sources and targets alike.
 type Query struct {
-	Class     Class
+	Class     Class     // zero: entries of every kind
 	Container Container // where; the zero Container is the whole target where that makes sense (Entra ID)
 	Subtree   bool      // false: only objects directly in the container
 	Filter    string    // RFC 4515, in addition to the class; "" for none

@@ -24,7 +24,7 @@ type State interface {
 	// Commit begins its work prevents it; later it has no effect.
 	Commit(ctx context.Context, ops []StateOp) error
 
-	// Close releases the state. Further calls fail.
+	// Close releases the state. Further calls fail, and so do the next steps of scans.
 	Close() error
 }
 

@@ -26,7 +26,8 @@ type Target interface {
 	//   - refuses with an error wrapping ErrPrecondition if an attribute is no longer as Edit.Before says (compared
 	//     as sets of bytes), unless every edit is already as Edit.After says: then it writes nothing and succeeds;
 	//   - refuses with ErrExists to create what is there, and with ErrNotFound to change what is not;
-	//   - succeeds when what it shall delete is already gone;
+	//   - succeeds when what it shall delete is already gone, and when what it shall rename has the name already;
+	//   - writes nothing if ctx has ended before it begins;
 	//   - wraps ErrTransient when the same call may succeed later and nothing was written, and ErrUnclear when
 	//     the connection was lost and it is not known whether the change was made.
 	Write(ctx context.Context, c Change) (GUID, error)
@@ -64,7 +65,7 @@ type Change struct {
 	NewName, OldName string
 
 	// Edits are the attributes: for OpCreate all that shall be set besides the naming attribute, which DN gives;
-	// for OpUpdate those that change. For OpDelete
+	// for OpUpdate those that change, each once. An OpCreate has no Before. For OpDelete
 	// they are preconditions only: Before must still hold. None for OpRename.
 	Edits []Edit
 }

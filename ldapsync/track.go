@@ -120,8 +120,9 @@ type Join struct {
 
 // A MatchKey joins objects whose attributes have a value in common, without regard to case unless Exact.
 type MatchKey struct {
-	Source, Target string
-	Exact          bool
+	Source string `json:"source"`
+	Target string `json:"target"`
+	Exact  bool   `json:"exact,omitempty"`
 }
 
 func (k MatchKey) norm(v string) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -170,13 +171,13 @@ func TestUndoRefuses(t *testing.T) {
 // killState stops the engine after a number of commits, as a killed process would be.
 type killState struct {
 	ldapsync.State
-	left *int
+	left *atomic.Int64 // commits until the end
 }
 
 var errKilled = errors.New("killed")
 
 func (k killState) Commit(ctx context.Context, ops []ldapsync.StateOp) error {
-	if *k.left--; *k.left < 0 {
+	if k.left.Add(-1) < 0 {
 		return errKilled
 	}
 	return k.State.Commit(ctx, ops)
@@ -202,13 +203,14 @@ func TestKilledAnywhere(t *testing.T) {
 			before := shape(w.dst)
 			p := w.plan()
 
-			left, calls := kill, 0
+			var left, calls atomic.Int64
+			left.Store(int64(kill))
 			real := w.State
 			w.State = killState{real, &left}
 			w.dst.SetHook(func(e memdir.Event) error {
 				if e.Op == memdir.OpWrite {
-					if calls++; calls == kill+1 {
-						left = 0
+					if calls.Add(1) == int64(kill)+1 {
+						left.Store(-1 << 30)
 						return errKilled
 					}
 				}
@@ -295,16 +297,17 @@ func TestCancelThenContinue(t *testing.T) {
 	w.Workers = 2
 	p := w.plan()
 	ctx, cancel := context.WithCancel(context.Background())
-	n := 0
-	w.Progress = func(pr ldapsync.Progress) {
-		if n++; pr.Phase == "apply" && pr.Done > 0 {
+	var n atomic.Int64
+	w.dst.SetHook(func(e memdir.Event) error {
+		if e.Op == memdir.OpWrite && n.Add(1) == 20 {
 			cancel()
 		}
-	}
+		return nil
+	})
 	r, err := w.Apply(ctx, p, ldapsync.ApplyOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Positive(t, r.Pending)
-	w.Progress = nil
+	w.dst.SetHook(nil)
 	st, err := w.Status(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, p.ID, st.Interrupted)

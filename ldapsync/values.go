@@ -46,6 +46,9 @@ func (v *ValueList) UnmarshalJSON(b []byte) error {
 	*v = nil
 	for _, r := range raw {
 		var s string
+		if string(r) == "null" {
+			return errors.New("a value is null")
+		}
 		if len(r) > 0 && r[0] == '{' {
 			var o struct {
 				Base64 *[]byte `json:"base64"`
