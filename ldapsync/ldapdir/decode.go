@@ -118,16 +118,19 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 		classes  []string
 		category string
 		attrs    = make([]ldapsync.Attr, 0, len(x.wanted)+2)
+		all      = make([]string, 0, len(x.wanted)+8)
 	)
 	err = e.each(func(description, set string) error {
 		f, ranged, err := x.look(description)
 		if err != nil || f == (field{}) {
 			return err
 		}
-		values, err := appendValues(nil, set)
-		if err != nil {
+		// All values of the entry share one slice, as far as it lasts.
+		start := len(all)
+		if all, err = appendValues(all, set); err != nil {
 			return err
 		}
+		values := all[start:len(all):len(all)]
 		if f.id && len(values) > 0 {
 			if id, err = x.d.cfg.Kind.parseID(values[0]); err != nil {
 				return err
