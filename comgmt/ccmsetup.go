@@ -228,11 +228,9 @@ func cutProgram(t string) (program, rest string, ok bool) {
 	case "ccmsetup", "ccmsetup.exe", "ccmsetup.msi":
 		return fields[0].raw, t[fields[0].end:], true
 	case "msiexec", "msiexec.exe":
-		end := fields[0].end
 		for _, f := range fields[1:] {
-			end = f.end
 			if strings.HasSuffix(strings.ToLower(f.text), ".msi") {
-				return t[:end], t[end:], true
+				return t[:f.end], t[f.end:], true
 			}
 		}
 	}

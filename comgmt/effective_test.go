@@ -172,13 +172,13 @@ func TestEffective(t *testing.T) {
 // TestEveryVerdict checks what must hold for all devices and plans, whatever the combination.
 func TestEveryVerdict(t *testing.T) {
 	sliders := []comgmt.Setting{stays, toPilot, toIntune, {Slider: comgmt.SliderPilot}}
-	for _, site := range []comgmt.SiteVersion{0, 1710, 1902, 1906, 2107, 2111, 2403} {
+	for _, site := range []comgmt.SiteVersion{0, 1902, 2111, 2403} {
 		for _, a := range sliders {
 			for _, b := range sliders {
 				p := &comgmt.Plan{Site: site, Workloads: comgmt.Workloads{comgmt.DeviceConfiguration: a, comgmt.EndpointProtection: b}}
 				for enrolment := comgmt.EnrolmentUnknown; enrolment <= comgmt.EnrolmentThirdParty; enrolment++ {
-					for _, info := range []comgmt.ConfigInfo{0, 1, 2, 3, -1} {
-						for _, flags := range []*comgmt.Flags{nil, new(comgmt.Flags(0)), new(comgmt.Flags(8197)), new(comgmt.Override)} {
+					for _, info := range []comgmt.ConfigInfo{0, 1, 2, -1} {
+						for _, flags := range []*comgmt.Flags{nil, new(comgmt.Flags(8197)), new(comgmt.Override)} {
 							for _, collections := range [][]string{nil, {}, {"Pilot"}} {
 								d := comgmt.Device{Name: "AV-1", OS: "Windows 11", Enrolment: enrolment, ConfigInfo: info, Flags: flags, Collections: collections}
 								checkVerdicts(t, p, d)
