@@ -173,7 +173,10 @@ func TestNotification(t *testing.T) {
 		require.True(t, r.Next(), "no notification: %v", r.Err())
 		return r.Entry()
 	}
-	time.Sleep(50 * time.Millisecond) // the server has registered both
+	registered := func(n int64) {
+		require.Eventually(t, func() bool { return s.Stats().Watches == n }, 20*time.Second, time.Millisecond)
+	}
+	registered(2)
 
 	require.NoError(t, s.Set(ada, "title", "Matron"))
 	require.Equal(t, "Matron", next(one).GetAttributeValue("title"))
@@ -197,10 +200,12 @@ func TestNotification(t *testing.T) {
 	for range 3 {
 		watch(people, ldap.ScopeSingleLevel)
 	}
-	time.Sleep(50 * time.Millisecond)
+	registered(5)
 	_, err = c.Search(ldap.NewSearchRequest(people, ldap.ScopeSingleLevel, 0, 0, 0, false, "(objectClass=*)", nil, []ldap.Control{ldap.NewControlMicrosoftNotification()}))
 	requireCode(t, err, 11)
 	cancel()
+	c.Close()
+	registered(0)
 }
 
 func TestSnapshotAndRestore(t *testing.T) {

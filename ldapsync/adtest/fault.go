@@ -138,6 +138,7 @@ type Stats struct {
 	Deletes     int64
 	Moves       int64 // ModifyDN
 	Faults      int64 // faults a hook asked for
+	Watches     int64 // change notifications registered now
 }
 
 // Writes is the number of successful LDAP writes.
@@ -152,8 +153,17 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	open := int64(len(s.conns))
 	s.mu.Unlock()
+	watches := int64(0)
+	s.dir.mu.RLock()
+	for sub := range s.dir.subs {
+		if sub.on == s {
+			watches++
+		}
+	}
+	s.dir.mu.RUnlock()
 	c := &s.stats
 	return Stats{
+		Watches:     watches,
 		Connections: c.connections.Load(), Open: open, Binds: c.binds.Load(), FailedBinds: c.failedBinds.Load(), Searches: c.searches.Load(),
 		Entries: c.entries.Load(), Compares: c.compares.Load(), Abandons: c.abandons.Load(), Modifies: c.modifies.Load(), Adds: c.adds.Load(),
 		Deletes: c.deletes.Load(), Moves: c.moves.Load(), Faults: c.faults.Load(),

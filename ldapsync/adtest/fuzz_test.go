@@ -37,19 +37,16 @@ func requests(t testing.TB) [][]byte {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			var buf bytes.Buffer
-			io.Copy(&buf, server)
-			if body, err := ber.ReadMessage(&buf, maxMessage); err == nil {
+			if body, err := ber.ReadMessage(bufio.NewReader(server), maxMessage); err == nil {
 				out = append(out, body)
 			}
 		}()
 		c := ldap.NewConn(client, false)
 		c.Start()
 		go do(c)
-		time.Sleep(5 * time.Millisecond)
+		<-done
 		c.Close()
 		server.Close()
-		<-done
 	}
 	search := func(filter string, scope int, controls ...ldap.Control) {
 		send(func(c *ldap.Conn) {

@@ -3,6 +3,7 @@ package adtest
 // A subscription is one change notification search (control 1.2.840.113556.1.4.528). Changed
 // objects wait in a queue without duplicates, so it cannot grow beyond the number of objects.
 type subscription struct {
+	on    *Server
 	base  GUID
 	scope Scope
 	queue []GUID
@@ -10,8 +11,8 @@ type subscription struct {
 	wake  chan struct{} // capacity 1
 }
 
-func newSubscription(base GUID, scope Scope) *subscription {
-	return &subscription{base: base, scope: scope, has: map[GUID]bool{}, wake: make(chan struct{}, 1)}
+func newSubscription(on *Server, base GUID, scope Scope) *subscription {
+	return &subscription{on: on, base: base, scope: scope, has: map[GUID]bool{}, wake: make(chan struct{}, 1)}
 }
 
 func (d *directory) subscribe(s *subscription) {

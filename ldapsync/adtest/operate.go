@@ -299,7 +299,11 @@ func (c *conn) bind(m message, r *bindRequest) {
 	if !c.survives(c.end, m, q) {
 		return
 	}
-	who, err := c.logOn(r, secure, peer)
+	var who *account
+	_, err := decodeControls(m.controls)
+	if err == nil {
+		who, err = c.logOn(r, secure, peer)
+	}
 	if err != nil {
 		c.s.stats.failedBinds.Add(1)
 	} else {

@@ -1,23 +1,31 @@
 package adtest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"go.internal/hybridkit/ldapsync/adtest/internal/ber"
 )
 
+// rootAttr is an attribute of the rootDSE.
+type rootAttr struct {
+	name   string
+	values []string
+}
+
 // rootDSE appends the entry with the empty name (MS-ADTS 3.1.1.3.2), readable without a bind.
 func (c *conn) rootDSE(b *ber.Builder, id int64, r *searchRequest) {
 	s, d := c.s, c.s.dir
 	d.mu.RLock()
-	settings := d.dn(d.byGUID[s.settings])
+	settings := ""
+	if n := d.byGUID[s.settings]; n != nil { // a snapshot may be older than this domain controller
+		settings = d.dn(n)
+	}
 	usn := d.seq + s.usnOffset
 	d.mu.RUnlock()
 	config := "CN=Configuration," + d.baseDN
-	attrs := []struct {
-		name   string
-		values []string
-	}{
+	attrs := []rootAttr{
 		{"configurationNamingContext", []string{config}},
 		{"currentTime", []string{formatTime(d.now())}},
 		{"defaultNamingContext", []string{d.baseDN}},
@@ -39,7 +47,7 @@ func (c *conn) rootDSE(b *ber.Builder, id int64, r *searchRequest) {
 		{"supportedControl", supportedControls},
 		{"supportedExtension", []string{oidStartTLS, oidWhoAmI}},
 		{"supportedLDAPPolicies", []string{"MaxPageSize", "MaxValRange", "MaxNotificationPerConn"}},
-		{"supportedLDAPVersion", []string{"3", "2"}},
+		{"supportedLDAPVersion", []string{"3"}},
 		{"supportedSASLMechanisms", []string{"EXTERNAL"}},
 	}
 	want := map[string]bool{}
@@ -55,18 +63,16 @@ func (c *conn) rootDSE(b *ber.Builder, id int64, r *searchRequest) {
 			sids = append(append(sids, n.rec.get(d.types["objectsid"]).first()), d.tokenSIDs(n)...)
 		}
 		d.mu.RUnlock()
-		attrs = append(attrs, struct {
-			name   string
-			values []string
-		}{"tokenGroups", sids})
+		attrs = append(attrs, rootAttr{"tokenGroups", sids})
 	}
+	attrs = s.override(attrs)
 	m := b.Begin(ber.Sequence)
 	b.Int(ber.Integer, id)
 	e := b.Begin(tagSearchEntry)
 	b.Str(ber.OctetString, "")
 	list := b.Begin(ber.Sequence)
 	for _, a := range attrs {
-		if !all && !want[strings.ToLower(a.name)] {
+		if !all && !want[strings.ToLower(a.name)] || len(a.values) == 0 {
 			continue
 		}
 		am := b.Begin(ber.Sequence)
@@ -81,4 +87,20 @@ func (c *conn) rootDSE(b *ber.Builder, id int64, r *searchRequest) {
 	b.End(list)
 	b.End(e)
 	b.End(m)
+}
+
+// override applies SetRootDSE. Attributes of its own come last, by name.
+func (s *Server) override(attrs []rootAttr) []rootAttr {
+	s.rootDSEMu.Lock()
+	defer s.rootDSEMu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.rootDSESet)) {
+		set := s.rootDSESet[name]
+		i := slices.IndexFunc(attrs, func(a rootAttr) bool { return fold(a.name) == name })
+		if i < 0 {
+			attrs = append(attrs, set)
+		} else {
+			attrs[i].values = set.values
+		}
+	}
+	return attrs
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -23,6 +24,9 @@ type Server struct {
 	settings  GUID // objectGUID of the NTDS Settings object, which holds the invocationId
 
 	url, tlsURL, gcURL, gcTLSURL string
+
+	rootDSEMu  sync.Mutex
+	rootDSESet map[string]rootAttr // by folded name
 
 	hook  atomic.Pointer[Hook]
 	seq   atomic.Int64
@@ -189,6 +193,17 @@ func (s *Server) HighestUSN() int64 {
 	s.dir.mu.RLock()
 	defer s.dir.mu.RUnlock()
 	return s.dir.seq + s.usnOffset
+}
+
+// SetRootDSE replaces an attribute of this domain controller's rootDSE, for instance isSynchronized;
+// without values the attribute is missing. It stays so until it is set again.
+func (s *Server) SetRootDSE(attr string, values ...string) {
+	s.rootDSEMu.Lock()
+	defer s.rootDSEMu.Unlock()
+	if s.rootDSESet == nil {
+		s.rootDSESet = map[string]rootAttr{}
+	}
+	s.rootDSESet[fold(attr)] = rootAttr{attr, slices.Clone(values)}
 }
 
 // InvocationID returns the identity of this domain controller's database (MS-ADTS 3.1.1.1.9).

@@ -26,7 +26,7 @@ func (c *conn) watch(ctx context.Context, id int64, r *searchRequest, o options,
 		c.finish(id, tagSearchDone, result, "", "")
 		return
 	}
-	sub := newSubscription(base.guid, r.scope)
+	sub := newSubscription(c.s, base.guid, r.scope)
 	d.mu.Lock()
 	d.subscribe(sub)
 	d.mu.Unlock()
