@@ -11,7 +11,7 @@ fi
 export HYBRIDKIT_CORPUS=$SHARED/corpus
 for p in gpp secinf gpo; do
   out=$(go test -count=1 -v -run TestCorpus "./registry/$p" 2>&1)
-  if printf '%s\n' "$out" | grep -q '^ok '; then
+  if printf "%s\n" "$out" | grep -q "^ok "; then
     while read -r line; do ok "$p: $line"; done < <(printf '%s\n' "$out" | awk '/^ *--- PASS: TestCorpus/ {print $3}')
   else
     bad "$p: TestCorpus"

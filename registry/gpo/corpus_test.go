@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -117,5 +118,35 @@ func TestCorpus(t *testing.T) {
 			slices.Sort(applied)
 			require.Equal(t, v.Applied, applied)
 		})
+	}
+}
+
+// TestCorpusBackup reads a GPO as Backup-GPO wrote it: what the directory object says and a security template.
+func TestCorpusBackup(t *testing.T) {
+	dir := os.Getenv("HYBRIDKIT_CORPUS")
+	if dir == "" {
+		t.Skip("HYBRIDKIT_CORPUS is not set: no backup made by Windows to read")
+	}
+	backup, err := os.ReadFile(filepath.Join(dir, "registry", "gpo", "nsa-Windows-computer-Backup.xml"))
+	require.NoError(t, err)
+	template, err := os.ReadFile(filepath.Join(dir, "registry", "gpo", "nsa-Windows-computer-GptTmpl.inf"))
+	require.NoError(t, err)
+	const folder = "backups/{00000000-0000-4000-8000-000000000001}/"
+	fsys := fstest.MapFS{folder + "Backup.xml": {Data: backup},
+		folder + "DomainSysvol/GPO/Machine/microsoft/windows nt/SecEdit/GptTmpl.inf": {Data: template}}
+	e := &gpo.Estate{Containers: []gpo.Container{{DN: "DC=x", Kind: gpo.Domain}}}
+	require.NoError(t, e.LoadSysvol(fsys))
+	require.Len(t, e.GPOs, 1)
+	g := e.GPOs[0]
+	require.NotEmpty(t, g.Name)
+	require.Contains(t, g.Security, gpo.Permission{Trustee: "S-1-5-11", Apply: true})
+	require.NotZero(t, g.Computer.Version)
+	e.Containers[0].Links = []gpo.Link{{GPO: g.ID}}
+	r, err := e.Effective(gpo.Target{DN: "DC=x"})
+	require.NoError(t, err)
+	require.Empty(t, r.Errors)
+	require.Greater(t, len(r.Values), 30)
+	for _, v := range r.Values {
+		require.Equal(t, gpo.SecurityTemplate, v.Winner.Mechanism)
 	}
 }

@@ -390,3 +390,24 @@ func TestStrings(t *testing.T) {
 	require.Equal(t, `REG_SZ "1" from G (link 1 of `+child+`, enforced), policy, record 1 at byte 0x0`, v.Winner.String())
 	require.True(t, bytes.Contains([]byte(v.Winner.String()), []byte("enforced")))
 }
+
+func BenchmarkEffective(b *testing.B) {
+	const gpos, each = 200, 200
+	e := estate()
+	for i := range gpos {
+		var s gpo.Settings
+		for j := range each {
+			s.Entries = append(s.Entries, registry.Entry{Op: registry.Set, Path: key.Join(fmt.Sprint(j % 20)), Name: fmt.Sprint("v", j), Value: registry.DWord(uint32(i))})
+		}
+		link(e, []string{domain, root, parent, child}[i%4], gpo.GPO{Name: fmt.Sprint("GPO ", i), Computer: s}, gpo.Link{})
+	}
+	b.Run(fmt.Sprintf("gpos=%d/values=%d", gpos, each), func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r, err := e.Effective(gpo.Target{DN: child, Site: "HQ"})
+			if err != nil || len(r.Values) != each {
+				b.Fatal(err, len(r.Values))
+			}
+		}
+	})
+}

@@ -3,6 +3,8 @@ package gpo
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +20,9 @@ const MaxFile = 256 << 20
 // ErrNoPolicies is wrapped by the error of LoadSysvol if fsys holds no folder of a GPO.
 var ErrNoPolicies = errors.New("gpo: no Group Policy Object in this folder")
 
-// LoadSysvol reads the settings of all GPOs in fsys: SYSVOL itself, the folder of a domain in it, the folder Policies, or a
-// copy of one of these. Names compare without case, on every
-// file system. GPOs that are not in e yet are added. Files that cannot be read are errors; files with wrong content
+// LoadSysvol reads the settings of all GPOs in fsys: SYSVOL itself, the folder of a domain in it, the folder Policies, a
+// copy of one of these, or a folder of backups made by Backup-GPO, which also say what the directory object says
+// (name, disabled halves, permissions, extensions, WMI filter). Names compare without case, on every file system. GPOs that are not in e yet are added. Files that cannot be read are errors; files with wrong content
 // are not (Effective reports them where they matter).
 func (e *Estate) LoadSysvol(fsys fs.FS) error {
 	folders, err := policyFolders(fsys, ".", 0)
@@ -32,13 +34,26 @@ func (e *Estate) LoadSysvol(fsys fs.FS) error {
 	}
 	var errs []error
 	for _, f := range folders {
-		id := foldID(path.Base(f))
-		g := e.gpo(id)
+		described := GPO{ID: foldID(path.Base(f))}
+		b, err := readFold(fsys, f, []string{"Backup.xml"})
+		if err == nil && b != nil {
+			described, err = backedUp(b)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("gpo: %s: %w", f, err))
+			continue
+		}
+		g := e.gpo(described.ID)
 		if g == nil {
-			e.GPOs = append(e.GPOs, GPO{ID: id})
+			e.GPOs = append(e.GPOs, described)
 			g = &e.GPOs[len(e.GPOs)-1]
 		}
-		errs = append(errs, g.load(fsys, f))
+		if b == nil {
+			errs = append(errs, g.load(fsys, f))
+			continue
+		}
+		errs = append(errs, g.load(fsys, path.Join(f, "DomainSysvol", "GPO")))
+		g.Computer.Version, g.User.Version = described.Computer.Version, described.User.Version
 	}
 	return errors.Join(errs...)
 }
@@ -56,7 +71,7 @@ func policyFolders(fsys fs.FS, dir string, depth int) (found []string, err error
 		name := path.Join(dir, d.Name())
 		switch {
 		case !d.IsDir():
-		case strings.HasPrefix(d.Name(), "{") && isGUID(strings.Trim(d.Name(), "{}")):
+		case isGUID(strings.Trim(d.Name(), "{}")): // Backup-GPO writes braces, as SYSVOL has them
 			found = append(found, name)
 		case depth < 3:
 			more, err := policyFolders(fsys, name, depth+1)
@@ -67,6 +82,41 @@ func policyFolders(fsys fs.FS, dir string, depth int) (found []string, err error
 		}
 	}
 	return found, nil
+}
+
+// backedUp reads the Backup.xml of a backup. Its Options are taken to be the flags of the directory object.
+func backedUp(b []byte) (GPO, error) {
+	var x struct {
+		Core struct {
+			ID, DisplayName, Options, SecurityDescriptor string
+			MachineExtensionGuids, UserExtensionGuids    string
+			MachineVersionNumber, UserVersionNumber      uint32
+			WMIFilter                                    struct {
+				Inner string `xml:",innerxml"`
+			}
+		} `xml:"GroupPolicyObject>GroupPolicyCoreSettings"`
+	}
+	if err := xml.Unmarshal(b, &x); err != nil {
+		return GPO{}, fmt.Errorf("Backup.xml: %w", err)
+	}
+	c := x.Core
+	if !isGUID(strings.Trim(foldID(c.ID), "{}")) {
+		return GPO{}, fmt.Errorf("Backup.xml: id %.60q is no GUID", c.ID)
+	}
+	flags, _ := strconv.ParseUint(strings.TrimSpace(c.Options), 10, 32)
+	g := GPO{ID: foldID(c.ID), Name: c.DisplayName, UserDisabled: flags&1 != 0, ComputerDisabled: flags&2 != 0,
+		MachineExtensionNames: c.MachineExtensionGuids, UserExtensionNames: c.UserExtensionGuids}
+	g.Computer.Version, g.User.Version = uint16(c.MachineVersionNumber), uint16(c.UserVersionNumber)
+	if strings.TrimSpace(c.WMIFilter.Inner) != "" {
+		g.WMIFilter = "of the backup of " + c.DisplayName // the backup describes it, but the links know its name
+	}
+	// Published backups have their descriptors cut; then permissions are not known.
+	if sd, err := hex.DecodeString(strings.Join(strings.Fields(c.SecurityDescriptor), "")); err == nil {
+		if list, err := permissions(sd); err == nil && len(sd) > 20 {
+			g.Security = list
+		}
+	}
+	return g, nil
 }
 
 func (g *GPO) load(fsys fs.FS, dir string) error {

@@ -143,6 +143,35 @@ func TestBackup(t *testing.T) {
 	}
 }
 
+// A folder of backups can be loaded like SYSVOL; it says more of the GPO than SYSVOL does.
+func TestLoadBackup(t *testing.T) {
+	c := content()
+	c.Backup = true
+	dir := t.TempDir()
+	_, err := gpo.Write(dir, c)
+	require.NoError(t, err)
+	links := fmt.Sprintf(`{"containers": [{"dn": "DC=ashdown,DC=example", "kind": "domain", "links": [{"gpo": %q}]}]}`, c.Name)
+	e, err := gpo.Load(os.DirFS(dir), strings.NewReader(links))
+	require.NoError(t, err)
+	require.Len(t, e.GPOs, 1)
+	g := e.GPOs[0]
+	require.Equal(t, c.Name, g.Name)
+	require.Equal(t, c.Attributes().MachineExtensionNames, g.MachineExtensionNames)
+	require.EqualValues(t, 1, g.Computer.Version)
+	require.Equal(t, []gpo.Permission{{Trustee: "S-1-5-11", Read: true}, {Trustee: "S-1-5-11", Apply: true}}, g.Security)
+	r, err := e.Effective(gpo.Target{DN: "DC=ashdown,DC=example", Site: "HQ"})
+	require.NoError(t, err)
+	require.Empty(t, r.Errors)
+	require.Equal(t, []string{"nothing is known of HQ: taken to have no links and not to block inheritance"}, r.Notes)
+	v, ok := r.Get(cdj, "TenantName")
+	require.True(t, ok)
+	require.Equal(t, registry.String("ashdown.example"), v.Value)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, c.BackupID(), "Backup.xml"), []byte("<x>"), 0o644))
+	_, err = gpo.Load(os.DirFS(dir), strings.NewReader(links))
+	require.ErrorContains(t, err, "Backup.xml")
+}
+
 func TestContentErrors(t *testing.T) {
 	for name, spoil := range map[string]func(*gpo.Content){
 		"name":     func(c *gpo.Content) { c.Name = "" },

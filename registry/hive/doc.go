@@ -13,7 +13,7 @@
 // Nothing in a damaged file can make this package panic, loop or allocate much more than the size of the file:
 // every offset must lead to the start of an allocated cell, and Entries uses each cell once.
 //
-// Not supported: format versions before 1.3 (Windows NT 4 beta), the files of transactional registry (.TxR), and
+// Not supported: format versions before 1.3 (old releases of Windows NT), the files of transactional registry (.TxR), and
 // layered keys of containers, which are read as if they were plain ones. Deleted keys are not searched for.
 //
 // The format is not documented by Microsoft; the facts are those of "Windows registry file format specification"
