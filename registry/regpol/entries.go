@@ -52,7 +52,7 @@ func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 //	no name, REG_NONE without data   CreateKey
 //	any other name starting with **  Note, with the name in Entry.Note and the data in Entry.Value
 //
-// Where an instruction is spelled differently from what the Group Policy editor writes, Entry.Note has its name and
+// Superfluous backslashes in keys, which Windows ignores too, are removed. Where an instruction is spelled differently from what the Group Policy editor writes, Entry.Note has its name and
 // Entry.Value its data, so that Encode gives the same bytes back.
 func (d Decoder) DecodeBytes(data []byte) iter.Seq2[registry.Entry, error] {
 	return func(yield func(registry.Entry, error) bool) {
@@ -81,7 +81,7 @@ func (r Record) effects(h registry.Hive, err error, yield func(registry.Entry, e
 	if h == 0 {
 		h = registry.LocalMachine
 	}
-	e := registry.Entry{Op: registry.Set, Path: registry.Path{Hive: h, Key: r.Key}, Name: r.Name, Value: registry.Value{Type: r.Type, Data: r.Data}, Pos: r.Pos}
+	e := registry.Entry{Op: registry.Set, Path: registry.Path{Hive: h}.Join(r.Key), Name: r.Name, Value: registry.Value{Type: r.Type, Data: r.Data}, Pos: r.Pos}
 	if !strings.HasPrefix(r.Name, instructions) {
 		if r.Name == "" && r.Type == registry.TypeNone && len(r.Data) == 0 {
 			e.Op, e.Value = registry.CreateKey, registry.Value{}

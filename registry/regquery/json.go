@@ -352,25 +352,47 @@ type jsonValue struct {
 }
 
 // EncodeJSON writes one JSON object per line and value: path, name, type, data (hexadecimal bytes) and text, which is data for
-// people. Decode reads it back without loss, except that an unpaired surrogate in a name becomes U+FFFD. A CreateKey is not
-// written; everything else that is not a Set is left out and returned as *registry.LossError.
+// people. A key without values is an object with a path alone. Decode reads it back without loss, except that an unpaired
+// surrogate in a name becomes U+FFFD. Comments are not written; everything else that is neither a key nor a value is
+// left out and returned as *registry.LossError.
 func EncodeJSON(w io.Writer, entries iter.Seq[registry.Entry]) error {
 	var losses registry.Losses
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
+	var key registry.Entry // a CreateKey whose values may follow
+	flush := func() error {
+		if key.Op == 0 {
+			return nil
+		}
+		key.Op = 0
+		return enc.Encode(struct {
+			Path string `json:"path"`
+		}{key.Path.String()})
+	}
 	for e := range entries {
-		switch e.Op {
-		case registry.Note, registry.CreateKey:
-			continue
-		case registry.Set:
+		if key.Op != 0 && !(e.Op == registry.Set && e.Path.Equal(key.Path)) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		key.Op = 0
+		switch {
+		case e.Op == registry.Note && e.Path.IsZero():
+		case (e.Op == registry.Set || e.Op == registry.CreateKey) && e.Path.Hive == 0:
+			losses.Add(jsonFormat, e, "the root of the key is not known")
+		case e.Op == registry.CreateKey:
+			key = e
+		case e.Op == registry.Set:
+			err := enc.Encode(jsonValue{e.Path.String(), e.Name, e.Value.Type.String(), hex.EncodeToString(e.Value.Data), e.Value.String()})
+			if err != nil {
+				return err
+			}
 		default:
 			losses.Add(jsonFormat, e, "it lists values and cannot delete or protect")
-			continue
 		}
-		err := enc.Encode(jsonValue{e.Path.String(), e.Name, e.Value.Type.String(), hex.EncodeToString(e.Value.Data), e.Value.String()})
-		if err != nil {
-			return err
-		}
+	}
+	if err := flush(); err != nil {
+		return err
 	}
 	return losses.Err()
 }
