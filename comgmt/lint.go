@@ -111,9 +111,10 @@ func (p *Plan) lintSite(add addFinding) {
 	if p.Site >= pilotPerWorkload && len(p.Legacy.PilotGroup)+len(p.Legacy.ExclusionGroup) > 0 {
 		add(CheckLegacyGroups, StatusWarning, "legacy", "The shared groups have no effect on site version "+p.Site.String()+".", "pilot group: "+quoteAll(p.Legacy.PilotGroup), "exclusion group: "+quoteAll(p.Legacy.ExclusionGroup))
 	}
-	set, forced := p.Workloads[ResourceAccess], p.Site.forcesResourceAccess()
+	set, named := p.Workloads[ResourceAccess]
+	forced := p.Site.forcesResourceAccess()
 	switch {
-	case forced && set.Slider != SliderIntune:
+	case forced && named && set.Slider != SliderIntune:
 		add(CheckResourceAccess, StatusInfo, ResourceAccess.Name(), "The site fixes the slider at Intune, whatever the plan says; the upgrade to "+raForced.String()+" is refused while old policies exist.", "plan: "+set.Slider.String())
 	case !forced && p.Site >= raPrerequisiteWarn && set.Slider == SliderConfigMgr:
 		add(CheckResourceAccess, StatusWarning, ResourceAccess.Name(), "The prerequisite check warns, and the upgrade to "+raForced.String()+" moves the workload to Intune for all co-managed devices.", "site version "+p.Site.String())
