@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -32,6 +33,7 @@ type planner struct {
 	seen       map[GUID]bool
 	canaries   []bool
 	present    map[string]int // joined objects whose target has the attribute
+	unreadable map[string]int // objects of which a source attribute turned out unreadable
 	counts     TrackCounts
 }
 
@@ -53,7 +55,7 @@ type sortable struct {
 func (p *planner) planTrack(ctx context.Context) error {
 	p.counts.Track = p.t.Name
 	p.seen = make(map[GUID]bool)
-	p.present = make(map[string]int)
+	p.present, p.unreadable = make(map[string]int), make(map[string]int)
 	p.canaries = make([]bool, len(p.t.Scope.Canaries))
 	if err := p.findOUs(ctx); err != nil {
 		return err
@@ -89,6 +91,9 @@ func (p *planner) planTrack(ctx context.Context) error {
 		p.plan.Items = append(p.plan.Items, x.item)
 	}
 	p.plan.Counts = append(p.plan.Counts, p.counts)
+	for _, a := range slices.Sorted(maps.Keys(p.unreadable)) {
+		p.notice("%s cannot be read on %d objects; what depends on it is left as it is", a, p.unreadable[a])
+	}
 	last, hadRun := p.run.Read[p.t.Name]
 	p.s.Guards.check(p.plan, p.t, p.counts, p.present, last, hadRun)
 	for i, c := range p.t.Scope.Canaries {
@@ -422,6 +427,7 @@ func (p *planner) hidden(ctx context.Context, o *Object, attrs []string) ([]stri
 	var out []string
 	for i, pr := range got {
 		if pr != Absent {
+			p.unreadable[ask[i]]++
 			out = append(out, ask[i])
 		}
 	}
