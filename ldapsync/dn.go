@@ -3,6 +3,7 @@ package ldapsync
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,23 +40,29 @@ func ParseDN(s string) (DN, error) {
 	for {
 		start := p.i
 		r := rdn{}
-		for pairs := 0; ; pairs++ {
+		var pairs []string
+		for {
+			hexed := p.hexed
 			typ, val, err := p.pair()
 			if err != nil {
 				return DN{}, err
 			}
-			if pairs == 0 {
+			if len(pairs) == 0 {
 				r.typ, r.val = typ, val
-			} else {
-				r.fold += "+"
 			}
-			r.fold += strings.ToLower(typ) + "=" + escapeValue(foldSpace(strings.ToLower(val)))
+			if hexed != p.hexed {
+				pairs = append(pairs, strings.ToLower(typ)+"="+val)
+			} else {
+				pairs = append(pairs, foldPair(typ, val))
+			}
 			if p.i < len(s) && s[p.i] == '+' {
 				p.i++
 				continue
 			}
 			break
 		}
+		slices.Sort(pairs) // the order of pairs means nothing
+		r.fold = strings.Join(pairs, "+")
 		r.text = strings.TrimLeft(s[start:p.i], " ")
 		d.rdns = append(d.rdns, r)
 		if p.i == len(s) {
@@ -75,8 +82,9 @@ func MustParseDN(s string) DN {
 }
 
 type dnParser struct {
-	s string
-	i int
+	s     string
+	i     int
+	hexed int // number of # values so far
 }
 
 func (p *dnParser) fail(why string) error {
@@ -161,7 +169,8 @@ func (p *dnParser) hexValue(typ string) (string, string, error) {
 	if p.i < len(p.s) && !strings.ContainsRune(",;+", rune(p.s[p.i])) {
 		return "", "", p.fail("unexpected text after a # value")
 	}
-	return typ, "#" + string(v), nil
+	p.hexed++
+	return typ, "#" + hex.EncodeToString(v), nil
 }
 
 func isAlnum(c byte) bool {
@@ -171,9 +180,19 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// foldSpace makes runs of blanks one blank: directories compare names so (RFC 4518 section 2.6.1).
+// foldPair is the form of a type and a value for comparing. Escaping keeps it apart from its neighbours, and a
+// value that begins with "#" from a hexadecimal one.
+func foldPair(typ, val string) string {
+	if utf8.ValidString(val) { // ToLower would make all other bytes the same
+		val = strings.ToLower(val)
+	}
+	return strings.ToLower(typ) + "=" + escapeValue(foldSpace(val))
+}
+
+// foldSpace makes runs of blanks one blank and drops those at the ends: directories compare names so (RFC 4518
+// section 2.6.1).
 func foldSpace(s string) string {
-	if !strings.Contains(s, "  ") {
+	if !strings.Contains(s, "  ") && !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ") {
 		return s
 	}
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
@@ -213,7 +232,7 @@ func (d DN) IsRoot() bool { return len(d.rdns) == 0 }
 func (d DN) Len() int { return len(d.rdns) }
 
 // RDN returns the attribute type and the unescaped value of the leftmost RDN: "CN", "Ann Oakley". Both are
-// empty for the root.
+// empty for the root. Of a hexadecimal #value it is that text, in lower case.
 func (d DN) RDN() (typ, value string) {
 	if d.IsRoot() {
 		return "", ""
@@ -237,7 +256,7 @@ func (d DN) Parent() DN {
 // Child returns the DN of an object named typ=value directly below d; value is escaped here.
 func (d DN) Child(typ, value string) DN {
 	text := typ + "=" + escapeValue(value)
-	r := rdn{text: text, typ: typ, val: value, fold: strings.ToLower(typ) + "=" + escapeValue(foldSpace(strings.ToLower(value)))}
+	r := rdn{text: text, typ: typ, val: value, fold: foldPair(typ, value)}
 	out := DN{text: text, rdns: append([]rdn{r}, d.rdns...)}
 	if d.text != "" {
 		out.text += "," + d.text
@@ -245,8 +264,8 @@ func (d DN) Child(typ, value string) DN {
 	return out
 }
 
-// Equal compares as a directory does: types and values without case, runs of blanks as one. Accents and width
-// are not folded.
+// Equal compares as a directory does: types and values without case, runs of blanks as one, pairs of an RDN in
+// any order. Accents and width are not folded, and bytes that are not UTF-8 are compared as they are.
 func (d DN) Equal(e DN) bool {
 	if len(d.rdns) != len(e.rdns) {
 		return false

@@ -34,7 +34,11 @@ func ParseSID(s string) (SID, error) {
 	if len(parts) < 3 || !strings.EqualFold(parts[0], "S") || parts[1] != "1" || len(parts)-3 > maxSubAuthorities {
 		return SID{}, fmt.Errorf("ldapsync: %q is not a SID such as S-1-5-21-1-2-3-1104", clip(s))
 	}
-	authority, err := strconv.ParseUint(parts[2], 0, 48)
+	digits, base := parts[2], 10
+	if hexa, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
+		digits, base = hexa, 16
+	}
+	authority, err := strconv.ParseUint(digits, base, 48)
 	if err != nil {
 		return SID{}, fmt.Errorf("ldapsync: %q is not a SID: its authority is not a 48-bit number", clip(s))
 	}

@@ -30,17 +30,20 @@ func ParseFiletime(s string) (t time.Time, ok bool, err error) {
 }
 
 // FormatFiletime is the inverse of ParseFiletime for a point in time between 1601 and 30827. Fractions below
-// 100 ns are cut off. Times before 1601 give "0".
+// 100 ns are cut off. Times before 1601 give "0", later ones 0x7FFFFFFFFFFFFFFF.
 func FormatFiletime(t time.Time) string {
 	s := t.Unix() + filetimeEpoch
-	if s < 0 {
+	switch {
+	case s < 0:
 		return "0"
+	case s >= neverExpires/filetimeTicks:
+		return strconv.FormatInt(neverExpires, 10)
 	}
 	return strconv.FormatInt(s*filetimeTicks+int64(t.Nanosecond())/100, 10)
 }
 
 // ParseGeneralizedTime reads a GeneralizedTime value such as whenChanged (RFC 4517 section 3.3.13):
-// 20261120214502.0Z, with or without minutes, seconds, fraction, and with Z or an offset such as +0100.
+// 20261120214502.0Z, with or without minutes, seconds, fraction, and with Z or an offset such as +0100 or +01.
 // The result is in UTC.
 func ParseGeneralizedTime(s string) (time.Time, error) {
 	bad := func(why string) (time.Time, error) {
@@ -85,9 +88,9 @@ func ParseGeneralizedTime(s string) (time.Time, error) {
 	switch {
 	case rest == "Z":
 		return t, nil
-	case len(rest) == 5 && (rest[0] == '+' || rest[0] == '-'):
+	case (len(rest) == 3 || len(rest) == 5) && (rest[0] == '+' || rest[0] == '-'):
 		h, herr := strconv.ParseUint(rest[1:3], 10, 8)
-		m, merr := strconv.ParseUint(rest[3:5], 10, 8)
+		m, merr := strconv.ParseUint("0"+rest[3:], 10, 8)
 		if herr != nil || merr != nil || h > 23 || m > 59 {
 			return bad("the offset is out of range")
 		}
