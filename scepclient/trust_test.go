@@ -172,13 +172,6 @@ func TestRecipientSelector(t *testing.T) {
 	require.True(t, set.Recipient.Equal(ca.Issuing))
 }
 
-func TestCAIdentifierIsTriedOnce(t *testing.T) {
-	ca := sceptest.New(t, sceptest.Config{Status: func(op string) int { return 0 }})
-	certs, err := client(ca).FetchCACert(t.Context())
-	require.NoError(t, err)
-	require.Len(t, certs, 1)
-}
-
 func TestSIDs(t *testing.T) {
 	const sid = "S-1-5-21-1004336348-1177238915-682003330-1104"
 	ca := sceptest.New(t, sceptest.Config{})
