@@ -227,6 +227,14 @@ func TestNotHive(t *testing.T) {
 	}
 }
 
+func TestPredefinedHandle(t *testing.T) {
+	b := build(&tkey{name: "r", subs: []*tkey{{name: "Perflib", subs: []*tkey{{name: "009"}}}}})
+	nk := b[find(t, b, "nk", 1):] // keys are written from the bottom up
+	nk[2] |= 0x40
+	le.PutUint32(nk[36:], 0x80000050)
+	require.Len(t, collect(t, hive.Decode(bytes.NewReader(b))), 3)
+}
+
 // Sharing cells must not make the work grow with the square of the size.
 func TestSharedListsAreRefused(t *testing.T) {
 	root := &tkey{name: "r"}

@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	nkSize      = 76 // an nk record without its name
-	maxNameLen  = 255
-	maxDepth    = 512   // levels below the root, as Windows allows
-	maxSegment  = 16344 // bytes of one segment of a db list
-	nkLatin1    = 0x20
-	vkLatin1    = 0x01
-	inlineFlag  = 1 << 31
-	maxValueLen = 16383 // characters of a value name
+	nkSize       = 76 // an nk record without its name
+	maxNameLen   = 255
+	maxDepth     = 512   // levels below the root, as Windows allows
+	maxSegment   = 16344 // bytes of one segment of a db list
+	nkLatin1     = 0x20
+	nkPredefined = 0x40 // the number of values is a handle instead (Perflib\009 of SOFTWARE hives); there are none
+	vkLatin1     = 0x01
+	inlineFlag   = 1 << 31
+	maxValueLen  = 16383 // characters of a value name
 )
 
 // A Key is one key of a Hive. It is a small value to be passed around; the zero Key has no methods that work.

@@ -1,15 +1,16 @@
 package hive
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
 )
 
-// recoverWith returns a copy of data with the transaction logs applied, and how many were. The rules are those of
-// "Windows registry file format specification" (M. Suhanov), "Format of transaction log files" and "Dirty state
-// of a hive": an old log is one set of 512-byte pages for the last write; a new log is a series of entries, of
-// which those count whose sequence number follows the hive's and whose two hashes are right.
+// recoverWith returns a copy of data with the transaction logs applied, and how many writes they held. The rules are
+// those of "Windows registry file format specification" (M. Suhanov), "Format of transaction log files" and "Dirty
+// state of a hive": an old log is one set of 512-byte pages for the last write; a new log is a series of entries, of
+// which those count that begin with the hive's secondary sequence number and follow one another without a gap.
 func recoverWith(data []byte, logs [][]byte) (out []byte, applied int, err error) {
 	if len(data) < baseSize {
 		return data, 0, corruptAt(int64(len(data)), "base block", "the file ends before the first bin")
@@ -20,6 +21,7 @@ func recoverWith(data []byte, logs [][]byte) (out []byte, applied int, err error
 		return data, 0, err
 	}
 	var newer []logEntry
+	next, exact := head.Secondary, true
 	for i, log := range logs {
 		lh, err := parseHeader(log)
 		if err != nil || !lh.ChecksumOK {
@@ -30,8 +32,8 @@ func recoverWith(data []byte, logs [][]byte) (out []byte, applied int, err error
 			copy(out[:512], log[:512])
 			le.PutUint32(out[28:], 0)
 			head = lh
-			head.Primary = min(lh.Primary, lh.Secondary)
-			seal(out, head.Primary)
+			next, exact = lh.Secondary, false
+			seal(out, head.Secondary)
 		}
 		switch kind := le.Uint32(log[28:]); kind {
 		case 1, 2:
@@ -48,20 +50,20 @@ func recoverWith(data []byte, logs [][]byte) (out []byte, applied int, err error
 		}
 	}
 	// A switch from one log to the other can come between any two writes, so the entries of both form one series.
-	slices.SortStableFunc(newer, func(a, b logEntry) int { return int(int64(a.seq) - int64(b.seq)) })
-	var last uint32
+	slices.SortStableFunc(newer, func(a, b logEntry) int { return cmp.Compare(a.seq, b.seq) })
 	for _, e := range newer {
-		if e.seq < head.Primary && applied == 0 || applied > 0 && e.seq <= last {
-			continue
+		switch {
+		case e.seq < next:
+			continue // applied before
+		case e.seq > next && (exact || applied > 0):
+			return out, applied, nil
 		}
-		if applied > 0 && e.seq != last+1 {
-			break
-		}
-		if out, err = e.apply(out); err != nil {
+		if out, err = resize(out, e.binsSize); err != nil {
 			return data, 0, err
 		}
-		last = e.seq
+		e.apply(out)
 		seal(out, e.seq)
+		next = e.seq + 1
 		applied++
 	}
 	return out, applied, nil
@@ -120,7 +122,6 @@ func applyOld(data, log []byte, lh Header) ([]byte, error) {
 type logEntry struct {
 	seq, binsSize uint32
 	refs, pages   []byte
-	at            int64
 }
 
 // logEntries returns the entries of a log up to the first that is damaged, which is where Windows stops too.
@@ -137,28 +138,39 @@ func logEntries(log []byte) (entries []logEntry) {
 		if marvin(b[head:]) != le.Uint64(b[24:]) || marvin(b[:32]) != le.Uint64(b[32:]) || count*8 > int64(size-head) {
 			break
 		}
-		refs := b[head : head+int(count)*8]
-		entries = append(entries, logEntry{le.Uint32(b[12:]), le.Uint32(b[16:]), refs, b[head+len(refs):], int64(off)})
+		e := logEntry{seq: le.Uint32(b[12:]), binsSize: le.Uint32(b[16:]), refs: b[head : head+int(count)*8], pages: b[head+int(count)*8:]}
+		if !e.valid() {
+			break
+		}
+		entries = append(entries, e)
 		off += size
 	}
 	return entries
 }
 
-func (e logEntry) apply(data []byte) ([]byte, error) {
-	data, err := resize(data, e.binsSize)
-	if err != nil {
-		return nil, err
+// valid reports whether all pages are there and lie within the bins.
+func (e logEntry) valid() bool {
+	if e.binsSize%4096 != 0 {
+		return false
 	}
+	left := int64(len(e.pages))
+	for i := 0; i < len(e.refs); i += 8 {
+		off, n := int64(le.Uint32(e.refs[i:])), int64(le.Uint32(e.refs[i+4:]))
+		if left -= n; left < 0 || off+n > int64(e.binsSize) {
+			return false
+		}
+	}
+	return true
+}
+
+// apply writes the pages of a valid entry.
+func (e logEntry) apply(data []byte) {
 	pages := e.pages
 	for i := 0; i < len(e.refs); i += 8 {
 		off, n := int64(le.Uint32(e.refs[i:])), int64(le.Uint32(e.refs[i+4:]))
-		if off+n > int64(e.binsSize) || n > int64(len(pages)) {
-			return nil, corruptAt(e.at, "log", "page %d: %d bytes for %#x", i/8+1, n, off)
-		}
 		copy(data[baseSize+off:], pages[:n])
 		pages = pages[n:]
 	}
-	return data, nil
 }
 
 // marvin is the Marvin32 checksum with the seed that the registry uses.

@@ -101,7 +101,7 @@ func TestLogs(t *testing.T) {
 		le.PutUint32(p[at:], n)
 		return p
 	}
-	newLog := slices.Concat(logHead(clean, 6, 8), entry(6, page(66)), entry(8, page(2)), entry(9, page(3)))
+	newLog := slices.Concat(logHead(clean, 6, 7), entry(6, page(66)), entry(7, page(2)), entry(8, page(3)))
 
 	_, err := Open(dirty(clean), Options{})
 	require.ErrorIs(t, err, ErrDirty)
@@ -116,12 +116,12 @@ func TestLogs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, h.Applied, "the entry from before the last clean write does not count")
 		require.EqualValues(t, 3, number(t, h))
-		require.EqualValues(t, 9, h.Header.Secondary)
+		require.EqualValues(t, 8, h.Header.Secondary)
 		require.Equal(t, dirty(clean), data, "the input stays as it was")
 	})
 	t.Run("split over two logs", func(t *testing.T) {
-		a := slices.Concat(logHead(clean, 6, 9), entry(9, page(3)))
-		b := slices.Concat(logHead(clean, 6, 8), entry(8, page(2)))
+		a := slices.Concat(logHead(clean, 6, 8), entry(8, page(3)))
+		b := slices.Concat(logHead(clean, 6, 7), entry(7, page(2)))
 		h, err := Open(dirty(clean), Options{Logs: [][]byte{a, b}})
 		require.NoError(t, err)
 		require.EqualValues(t, 3, number(t, h))
@@ -135,8 +135,22 @@ func TestLogs(t *testing.T) {
 		require.EqualValues(t, 2, number(t, h))
 	})
 	t.Run("gap ends the log", func(t *testing.T) {
-		log := slices.Concat(logHead(clean, 6, 8), entry(8, page(2)), entry(10, page(4)))
+		log := slices.Concat(logHead(clean, 6, 7), entry(7, page(2)), entry(9, page(4)))
 		h, err := Open(dirty(clean), Options{Logs: [][]byte{log}})
+		require.NoError(t, err)
+		require.EqualValues(t, 2, number(t, h))
+	})
+	t.Run("a log that starts later does not fit", func(t *testing.T) {
+		log := slices.Concat(logHead(clean, 6, 8), entry(8, page(2)))
+		_, err := Open(dirty(clean), Options{Logs: [][]byte{log}})
+		require.ErrorIs(t, err, ErrDirty)
+	})
+	t.Run("an entry that reaches beyond the bins ends the log", func(t *testing.T) {
+		bad := entry(8, page(9))
+		le.PutUint32(bad[40:], 8192)
+		le.PutUint64(bad[24:], marvin(bad[40:]))
+		le.PutUint64(bad[32:], marvin(bad[:32]))
+		h, err := Open(dirty(clean), Options{Logs: [][]byte{slices.Concat(logHead(clean, 6, 7), entry(7, page(2)), bad)}})
 		require.NoError(t, err)
 		require.EqualValues(t, 2, number(t, h))
 	})
@@ -173,7 +187,7 @@ func FuzzLogs(f *testing.F) {
 	clean, at := tiny(1)
 	p := slices.Clone(clean[4096 : 2*4096])
 	le.PutUint32(p[at:], 2)
-	f.Add(slices.Concat(logHead(clean, 6, 8), entry(8, p)))
+	f.Add(slices.Concat(logHead(clean, 6, 7), entry(8, p)))
 	f.Add(append(logHead(clean, 1, 8), "DIRT\x01\x00"...))
 	f.Fuzz(func(t *testing.T, log []byte) {
 		// Make the checksums right, or nothing but the checksums would be tested.

@@ -124,7 +124,7 @@ func (k Key) Values() iter.Seq2[Value, error] { return k.values(nil) }
 func (k Key) values(seen bitmap) iter.Seq2[Value, error] {
 	return func(yield func(Value, error) bool) {
 		n := int(le.Uint32(k.rec[36:]))
-		if n == 0 {
+		if n == 0 || le.Uint16(k.rec[2:])&nkPredefined != 0 {
 			return
 		}
 		off := le.Uint32(k.rec[40:])
