@@ -59,6 +59,7 @@ func (d *Dir) dial(ctx context.Context) (*conn, error) {
 	defer stop()
 	secured, secure, err := d.secure(ctx, raw)
 	if err != nil {
+		_ = raw.Close()
 		return nil, err
 	}
 	w := newWire(secured)
@@ -124,7 +125,6 @@ func (d *Dir) secure(ctx context.Context, raw net.Conn) (net.Conn, bool, error) 
 			return raw, false, nil
 		}
 		if err := startTLS(raw); err != nil {
-			_ = raw.Close()
 			if r := (*result)(nil); errors.As(err, &r) {
 				e := refusal("start TLS", d.ep.name, "", r.code, r.matched, r.diagnostic)
 				if r.code != ResultBusy {
@@ -138,7 +138,6 @@ func (d *Dir) secure(ctx context.Context, raw net.Conn) (net.Conn, bool, error) 
 	}
 	t := tls.Client(raw, d.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
 		return nil, false, untrusted(d.ep.name, time.Now(), err)
 	}
 	return t, true, nil

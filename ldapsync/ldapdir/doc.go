@@ -26,7 +26,8 @@
 // whole where an old value is gone or a new one is there already, so that the edit of another administrator is
 // not overwritten. Active Directory compares strings without case in this, therefore the object is read and
 // compared byte by byte right before. What remains: a value that somebody adds to an attribute of several values
-// between that read and the write is kept, not noticed.
+// between that read and the write is kept, not noticed; and what a deletion demands is checked before it, not
+// with it. A rename names the object by the DN that was just read, so that a faster rename makes it fail.
 //
 // On a plain LDAP server that knows the assertion control (RFC 4528) and keeps entryCSN, such as OpenLDAP, the
 // write is conditional on the entry being exactly the one that was read. Elsewhere it is as with Active Directory;

@@ -114,6 +114,18 @@ func TestDecode(t *testing.T) {
 	require.ErrorContains(t, err, "has no objectGUID")
 }
 
+func TestParseDNShortcut(t *testing.T) {
+	x := testDir(t).decoder(0, nil)
+	for _, text := range []string{"CN=a,OU=x,DC=y", "CN=b,OU=x,DC=y", `CN=Oakley\, Ann,OU=x,DC=y`, `CN=\ b,OU=x,DC=y`, "CN=A  B,OU=x,DC=y",
+		"cn=a=b,OU=x,DC=y", "CN=c,OU=z,DC=y", "CN=d+OU=e,OU=z,DC=y", "CN= f ,OU=z,DC=y", "DC=y", "CN=g", "CN=Zoë,OU=z,DC=y", `CN=x\0ADEL:1,OU=z,DC=y`} {
+		want, werr := ldapsync.ParseDN(text)
+		got, err := x.parseDN(text)
+		require.Equal(t, werr, err)
+		require.Equal(t, want, got, text)
+		require.Equal(t, want.Key(), got.Key())
+	}
+}
+
 func TestClassify(t *testing.T) {
 	d := testDir(t)
 	user := []string{"top", "person", "organizationalPerson", "user"}
