@@ -21,7 +21,15 @@ func TestImports(t *testing.T) {
 		"go.internal/hybridkit/scepclient": "the packages do not import each other",
 		"go.internal/hybridkit/examples":   "arrows point from examples to packages",
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "./...").Output()
+	packages, err := exec.CommandContext(t.Context(), "go", "list", "./...").Output()
+	require.NoError(t, err)
+	list := []string{"list", "-deps", "-test"}
+	for p := range strings.FieldsSeq(string(packages)) {
+		if p != own+"/graph" { // the one package that may, with rules of its own
+			list = append(list, p)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "go", list...).Output()
 	require.NoError(t, err)
 	for dep := range strings.FieldsSeq(string(out)) {
 		for prefix, why := range banned {
