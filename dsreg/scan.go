@@ -26,6 +26,8 @@ type parser struct {
 	partial     bool    // the current line is read in pieces
 	contentLine int     // line of the last row or title
 	starts      []start // where each capture starts, the current one last
+	crowd       int     // captures that began on the line of the one before
+	scratch     []Field // memory for the rows of the current capture, copied at its end
 
 	st       *Status
 	sec      Section // section of the current row
@@ -107,11 +109,20 @@ func (p *parser) run(text string) {
 	p.st.Source.CutEnd = l.noBreak && p.cutValue()
 }
 
+// maxPerLine bounds the captures of one input that share a line. Reports that
+// join a capture into one line hold one, or a few; text cannot be cut between them.
+const maxPerLine = 256
+
 // boundary ends the current capture and starts another. The text after the
 // last row (a prompt, a comment, a banner) introduces the new one.
 func (p *parser) boundary() {
 	if !p.begun {
 		return
+	}
+	if p.contentLine == p.line {
+		if p.crowd++; p.crowd > maxPerLine && p.err == nil {
+			p.err = &InputError{Line: p.line, Offset: int64(p.offset), Err: ErrTooLarge, Reason: "too many captures on one line"}
+		}
 	}
 	old, lead := p.st, p.st.texts[p.tail:]
 	off, line := p.offset, p.line
@@ -138,6 +149,12 @@ func (p *parser) finishAt(lastLine int) {
 		p.joinWraps()
 	}
 	st := p.st
+	if cap(st.fields) > cap(p.scratch) {
+		p.scratch = st.fields
+	}
+	if st.fields != nil {
+		st.fields = append(make([]Field, 0, len(st.fields)), st.fields...)
+	}
 	st.Source.Encoding, st.Source.HTML = p.enc, p.html
 	st.Source.FirstLine, st.Source.LastLine = p.startLine, max(lastLine, p.startLine)
 	if p.opened {
@@ -374,6 +391,9 @@ func (p *parser) section(sec Section, title string) {
 	p.sec, p.title = sec, title
 	p.seen |= 1 << sec
 	p.opened, p.inBox, p.outside, p.lastRow, p.wrapOpen = true, false, false, -1, false
+	if p.st.headings == nil {
+		p.st.headings = make([]Heading, 0, min(cap(p.scratch), 12)) // small until rows were seen: hostile input has captures without any
+	}
 	p.st.headings = append(p.st.headings, Heading{Section: sec, Title: title, Line: p.line, Closed: true, first: len(p.st.fields)})
 }
 
@@ -642,10 +662,10 @@ func (p *parser) push(f Field) {
 		}
 	}
 	if p.st.fields == nil {
-		p.st.fields = make([]Field, 0, 112) // a full capture of a current build
-		if len(p.st.headings) > 0 {
-			p.st.headings = append(make([]Heading, 0, 12), p.st.headings...)
+		if p.scratch == nil {
+			p.scratch = make([]Field, 0, 112) // a full capture of a current build
 		}
+		p.st.fields = p.scratch[:0]
 	}
 	p.st.fields = append(p.st.fields, f)
 }
