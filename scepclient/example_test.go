@@ -47,10 +47,13 @@ func ExampleClient_Enrol_ndes() {
 		log.Fatal(err)
 	}
 	fmt.Println(iss.Certificate.Subject, iss.Chain[0].Subject.CommonName)
-	fmt.Println(iss.Warnings)
+	for _, w := range iss.Warnings {
+		fmt.Println(w)
+	}
 	// Output:
 	// CN=laptop-0042 Ashdown Vale Issuing CA 1
-	// [weak-reply-cipher: the reply is encrypted with 3DES]
+	// weak-request: the request was encrypted with 3DES: the CA offers nothing better
+	// weak-reply-cipher: the reply is encrypted with 3DES
 }
 
 func ExampleClient_Renew() {

@@ -290,7 +290,7 @@ func (s *session) issued(rep *certRep, pub crypto.PublicKey) (*Issued, error) {
 		return nil, &ReplyError{Check: CheckKey, Detail: fmt.Sprintf("none of the %d certificates has the public key of the request", len(certs))}
 	}
 	slices.SortStableFunc(mine, func(a, b *x509.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
-	out := &Issued{Certificate: mine[0], Warnings: slices.Concat(s.ca.Warnings, rep.warnings), CA: s.ca}
+	out := &Issued{Certificate: mine[0], Warnings: slices.Concat(s.ca.Warnings, s.requestWarnings(), rep.warnings), CA: s.ca}
 	if len(mine) > 1 {
 		out.Warnings = append(out.Warnings, Warning{WarnSeveral, fmt.Sprintf("%d certificates carry the requested key; the newest was taken", len(mine))})
 	}
@@ -314,6 +314,22 @@ func (s *session) issued(rep *certRep, pub crypto.PublicKey) (*Issued, error) {
 	}
 	out.Chain = chain[1:]
 	return out, nil
+}
+
+// requestWarnings tells what the request was protected with, where that is less than RFC 8894 makes mandatory.
+func (s *session) requestWarnings() []Warning {
+	cipher, digest, err := s.c.Policy.Choose(s.caps)
+	var weak []string
+	if err == nil && cipher == DES3 {
+		weak = append(weak, "encrypted with 3DES")
+	}
+	if err == nil && digest == SHA1 {
+		weak = append(weak, "signed with SHA-1")
+	}
+	if weak == nil {
+		return nil
+	}
+	return []Warning{{WarnWeakRequest, "the request was " + strings.Join(weak, " and ") + ": the CA offers nothing better"}}
 }
 
 // attrText reads a signed attribute as text: PrintableString as RFC 8894 has it, and the other string

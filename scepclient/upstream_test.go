@@ -79,10 +79,10 @@ func (k *countingKey) Decrypt(r io.Reader, m []byte, o crypto.DecrypterOpts) ([]
 // smallstep/scep and smallstep/pkcs7. A case that fails here has been mended upstream: the step it names can
 // then be given back to the library.
 func TestUpstreamDefects(t *testing.T) {
-	parse := func(t *testing.T, name string) (*scep.PKIMessage, error, *x509.Certificate) {
+	parse := func(t *testing.T, name string) (*scep.PKIMessage, *x509.Certificate, error) {
 		ca, reply, signer := answer(t, name)
 		msg, err := scep.ParsePKIMessage(reply, scep.WithCACerts([]*x509.Certificate{ca.RASign, ca.RAEncrypt, ca.Issuing}))
-		return msg, err, signer
+		return msg, signer, err
 	}
 	csr := func(t *testing.T) *scep.PKIMessage {
 		ca := sceptest.New(t, sceptest.Config{})
@@ -103,33 +103,33 @@ func TestUpstreamDefects(t *testing.T) {
 		{"MessageType.String panics on values it does not know", func(*testing.T) bool { return panics(func() { _ = scep.MessageType("99").String() }) }},
 		{"FailInfo.String panics on values it does not know", func(*testing.T) bool { return panics(func() { _ = scep.FailInfo("9").String() }) }},
 		{"DecryptPKIEnvelope panics on a reply without certificate", func(t *testing.T) bool {
-			msg, err, signer := parse(t, "empty-degenerate")
+			msg, signer, err := parse(t, "empty-degenerate")
 			require.NoError(t, err)
 			return panics(func() { _ = msg.DecryptPKIEnvelope(signer, deviceKey()) })
 		}},
 		{"DecryptPKIEnvelope returns the first certificate, not ours", func(t *testing.T) bool {
-			msg, err, signer := parse(t, "ca-first")
+			msg, signer, err := parse(t, "ca-first")
 			require.NoError(t, err)
 			require.NoError(t, msg.DecryptPKIEnvelope(signer, deviceKey()))
 			return msg.Certificate.IsCA
 		}},
 		{"DecryptPKIEnvelope panics on truncated ciphertext", func(t *testing.T) bool {
-			msg, err, signer := parse(t, "truncated")
+			msg, signer, err := parse(t, "truncated")
 			require.NoError(t, err)
 			return panics(func() { _ = msg.DecryptPKIEnvelope(signer, deviceKey()) })
 		}},
-		{"recipientNonce is not compared", func(t *testing.T) bool { _, err, _ := parse(t, "nonce-mismatch"); return err == nil }},
-		{"contentType attribute is not compared", func(t *testing.T) bool { _, err, _ := parse(t, "contenttype-attr"); return err == nil }},
-		{"two recipientNonces pass", func(t *testing.T) bool { _, err, _ := parse(t, "dup-nonce"); return err == nil }},
+		{"recipientNonce is not compared", func(t *testing.T) bool { _, _, err := parse(t, "nonce-mismatch"); return err == nil }},
+		{"contentType attribute is not compared", func(t *testing.T) bool { _, _, err := parse(t, "contenttype-attr"); return err == nil }},
+		{"two recipientNonces pass", func(t *testing.T) bool { _, _, err := parse(t, "dup-nonce"); return err == nil }},
 		{"any self-signed signer passes without WithCACerts", func(t *testing.T) bool {
 			_, reply, _ := answer(t, "unknown-signer")
 			_, err := scep.ParsePKIMessage(reply)
 			return err == nil
 		}},
-		{"unsorted signed attributes do not verify", func(t *testing.T) bool { _, err, _ := parse(t, "unsorted-attrs"); return err != nil }},
-		{"a signer named by subjectKeyIdentifier is not found", func(t *testing.T) bool { _, err, _ := parse(t, "signer-ski"); return err != nil }},
+		{"unsorted signed attributes do not verify", func(t *testing.T) bool { _, _, err := parse(t, "unsorted-attrs"); return err != nil }},
+		{"a signer named by subjectKeyIdentifier is not found", func(t *testing.T) bool { _, _, err := parse(t, "signer-ski"); return err != nil }},
 		{"a recipient named by subjectKeyIdentifier is not found", func(t *testing.T) bool {
-			msg, err, signer := parse(t, "recipient-ski")
+			msg, signer, err := parse(t, "recipient-ski")
 			require.NoError(t, err)
 			var derr error
 			return panics(func() { derr = msg.DecryptPKIEnvelope(signer, deviceKey()) }) || derr != nil
@@ -148,7 +148,10 @@ func TestUpstreamDefects(t *testing.T) {
 			return pkcs7.ContentEncryptionAlgorithm == pkcs7.EncryptionAlgorithmDESCBC && bytes.Contains(csr(t).Raw, desOID)
 		}},
 		{"requests are signed with SHA-1 by default", func(t *testing.T) bool { return bytes.Contains(csr(t).Raw, sha1OID) }},
-		{"every request of a key has one transactionID", func(t *testing.T) bool { return csr(t).TransactionID == csr(t).TransactionID }},
+		{"every request of a key has one transactionID", func(t *testing.T) bool {
+			first, second := csr(t), csr(t)
+			return first.TransactionID == second.TransactionID
+		}},
 		{"CreateCertificateRequest with a challenge signs twice", func(*testing.T) bool {
 			k := &countingKey{Signer: deviceKey(), Decrypter: deviceKey()}
 			_, err := x509util.CreateCertificateRequest(rand.Reader, &x509util.CertificateRequest{

@@ -243,14 +243,13 @@ func (ca *CA) Pending(r Request) []byte { return ca.certRep(r, shape{status: "3"
 
 // A shape is a reply in all the ways it can differ from what RFC 8894 asks for.
 type shape struct {
-	status      string
-	extra       []cms.Attribute
-	content     []byte // of SUCCESS, not yet encrypted
-	env         cms.Envelope
-	change      func(*cms.Signing)
-	attrs       func([]cms.Attribute) []cms.Attribute
-	afterwards  func([]byte) []byte
-	replaceData []byte // instead of EnvelopedData
+	status     string
+	extra      []cms.Attribute
+	content    []byte // of SUCCESS, not yet encrypted
+	env        cms.Envelope
+	change     func(*cms.Signing)
+	attrs      func([]cms.Attribute) []cms.Attribute
+	afterwards func([]byte) []byte
 }
 
 func (ca *CA) success(r Request, content []byte, change func(*shape)) []byte {

@@ -244,6 +244,7 @@ func (ed *EnvelopedData) open(r *Recipient, key crypto.Decrypter) ([]byte, error
 		opts = &rsa.OAEPOptions{Hash: r.hash, MGFHash: r.mgf}
 	case r.alg.Equal(oidRSA):
 		// A wrong padding gives a random key, and so ErrDecrypt later: no oracle for whoever sent this.
+		//lint:ignore SA1019 the only key transport NDES and most SCEP servers answer with (RFC 8894, 3.1)
 		opts = &rsa.PKCS1v15DecryptOptions{SessionKeyLen: c.key}
 	default:
 		return nil, fmt.Errorf("cms: key transport %v is not supported", r.alg)
@@ -288,7 +289,7 @@ func (ed *EnvelopedData) open(r *Recipient, key crypto.Decrypter) ([]byte, error
 func newBlock(c Cipher, key []byte) (cipher.Block, error) {
 	switch c {
 	case DESCBC:
-		return des.NewCipher(key) //nolint // replies of micromdm scepserver and step-ca; policy decides before
+		return des.NewCipher(key) // replies of micromdm scepserver and step-ca; the caller's policy decides before
 	case TripleDESCBC:
 		return des.NewTripleDESCipher(key)
 	default:
