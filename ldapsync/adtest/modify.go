@@ -52,11 +52,13 @@ func (d *directory) modify(by *account, n *node, changes []Change, opt writeOpti
 			}
 			setPassword = true
 			continue
-		case t.system || t.constructed || t.back || t.lower == "objectguid" || t.lower == "objectsid":
+		case t.back:
+			return refuse(ResultUnwillingToPerform, "0000209A: SvcErr: problem 5003 (WILL_NOT_PERFORM): %s follows from its forward link", t.name)
+		case t.system || t.constructed || t.lower == "objectguid" || t.lower == "objectsid":
 			return systemOnly(t)
 		}
 		if err := d.change(rec, t, c, opt); err != nil {
-			return err
+			return membershipError(t, err)
 		}
 	}
 	sam := d.types["samaccountname"]
@@ -69,6 +71,19 @@ func (d *directory) modify(by *account, n *node, changes []Change, opt writeOpti
 		d.setPassword(n, password)
 	}
 	return d.commitIfChanged(n, rec)
+}
+
+// membershipError gives the answers that the account database, which owns group membership, has for
+// a member that is there already or is not there.
+func membershipError(t *attrType, err *Error) *Error {
+	switch {
+	case t.lower != "member":
+	case err.Code == ResultAttributeOrValueExists:
+		return refuse(ResultEntryAlreadyExists, "00000562: UpdErr: problem 6005 (ENTRY_EXISTS), data 0")
+	case err.Code == ResultNoSuchAttribute:
+		return refuse(ResultUnwillingToPerform, "00000561: SvcErr: problem 5003 (WILL_NOT_PERFORM), data 0")
+	}
+	return err
 }
 
 // commitIfChanged commits rec if any value differs from the current record.

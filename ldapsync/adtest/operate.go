@@ -218,6 +218,9 @@ func (d *directory) moveRequest(by *account, r *modifyDNRequest, o options) *Err
 	var parent *node
 	if r.hasSuperior {
 		if parent, err = d.target(by, r.newSuperior, o); err != nil {
+			if err.Code == ResultNoSuchObject {
+				err = refuse(ResultOther, "00002089: UpdErr: the new parent does not exist")
+			}
 			return err
 		}
 	}

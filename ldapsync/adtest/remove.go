@@ -107,7 +107,7 @@ func (d *directory) move(by *account, n *node, name rdn, parent *node) *Error {
 	case n.nc == n || n.rec.get(d.types["iscriticalsystemobject"]).first() == "TRUE":
 		return refuse(ResultUnwillingToPerform, "00002077: SvcErr: problem 5003 (WILL_NOT_PERFORM): %s is needed by the system", quote(d.dn(n)))
 	case name.typ != n.rdn.typ:
-		return refuse(ResultNamingViolation, "00002099: NameErr: problem 2005 (NAMING_VIOLATION): the naming attribute cannot change")
+		return refuse(ResultUnwillingToPerform, "00002077: SvcErr: problem 5003 (WILL_NOT_PERFORM): the naming attribute cannot change")
 	case parent.rec.deleted:
 		return noSuchObject(d.dn(d.root))
 	case parent.isBelow(n):

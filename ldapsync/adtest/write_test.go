@@ -61,7 +61,7 @@ func TestModify(t *testing.T) {
 		"no number":                         {changes{{"replace", "userAccountControl", "abc"}}, nil, 21, "", nil},
 		"server-maintained":                 {changes{{"replace", "uSNChanged", "1"}}, nil, 19, "", nil},
 		"objectGUID":                        {changes{{"replace", "objectGUID", strings.Repeat("x", 16)}}, nil, 19, "", nil},
-		"back link":                         {changes{{"add", "memberOf", "CN=All,OU=Trust," + base}}, nil, 19, "", nil},
+		"back link":                         {changes{{"add", "memberOf", "CN=All,OU=Trust," + base}}, nil, 53, "", nil},
 		"name":                              {changes{{"replace", "cn", "Other"}}, nil, 67, "", nil},
 		"objectClass":                       {changes{{"add", "objectClass", "computer"}}, nil, 69, "", nil},
 		"sAMAccountName of someone else":    {changes{{"replace", "sAMAccountName", "ZOE.hart"}}, nil, 68, "", nil},
@@ -284,10 +284,10 @@ func TestModifyDN(t *testing.T) {
 		req  *ldap.ModifyDNRequest
 		code int
 	}{
-		"taken":             {ldap.NewModifyDNRequest("CN=Zoë Hart,"+staffOU, "OU=Child", true, ""), 64},
+		"taken":             {ldap.NewModifyDNRequest("CN=Zoë Hart,"+staffOU, "OU=Child", true, ""), 53},
 		"taken name":        {ldap.NewModifyDNRequest("CN=PC-0001,"+devices, "CN=zoë hart", true, staffOU), 68},
 		"below itself":      {ldap.NewModifyDNRequest(staffOU, "OU=Staff", true, "OU=Child,"+staffOU), 53},
-		"no new parent":     {ldap.NewModifyDNRequest(staffOU, "OU=Staff", true, "OU=None,"+base), 32},
+		"no new parent":     {ldap.NewModifyDNRequest(staffOU, "OU=Staff", true, "OU=None,"+base), 80},
 		"keep the old name": {ldap.NewModifyDNRequest(staffOU, "OU=X", false, ""), 53},
 		"into another NC":   {ldap.NewModifyDNRequest("CN=PC-0001,"+devices, "CN=PC-0001", true, "CN=Configuration,"+base), 71},
 		"the domain":        {ldap.NewModifyDNRequest(base, "DC=x", true, ""), 53},
