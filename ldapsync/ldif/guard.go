@@ -53,7 +53,6 @@ type guard struct {
 	out     strings.Reader
 	err     error
 	first   bool
-	search  int // line of the result of a search, once seen
 }
 
 func newGuard(r io.Reader, cfg Config) *guard {

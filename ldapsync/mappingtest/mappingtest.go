@@ -33,7 +33,8 @@
 //
 // In want there is a line for each target attribute, sorted: set with the values, clear, skip, unknown, or error
 // with the text of the error. Values are Go strings in quotes; values that are not text are base64:… instead.
-// Conditions (see Config) come first, as "@name: ok", "@name: fails" and so on. Blank lines and what follows a
+// Conditions (see Config) come first: "@name: ok", or "held" or "leaves" where the object fails it, or "unknown"
+// where an input is unreadable. Blank lines and what follows a
 // "#" outside quotes are ignored; -update writes reasons there.
 //
 // To have the want sections written, set MAPPINGTEST_UPDATE=1 in the environment, or declare a boolean flag
@@ -225,8 +226,10 @@ func (c Config) render(obj ldapsync.Object, target *ldapsync.Object, env ldapsyn
 			fmt.Fprintf(&b, "@%s: ok\n", cond.ID)
 		case slices.ContainsFunc(cond.From, func(a string) bool { return obj.Presence(a) == ldapsync.Unreadable }):
 			fmt.Fprintf(&b, "@%s: unknown%s\n", cond.ID, comment(reason))
+		case cond.Leave:
+			fmt.Fprintf(&b, "@%s: leaves%s\n", cond.ID, comment(reason))
 		default:
-			fmt.Fprintf(&b, "@%s: fails%s\n", cond.ID, comment(reason))
+			fmt.Fprintf(&b, "@%s: held%s\n", cond.ID, comment(reason))
 		}
 	}
 	outcomes, err := c.Mapping.Apply(obj, env)
@@ -262,7 +265,7 @@ func (c Config) render(obj ldapsync.Object, target *ldapsync.Object, env ldapsyn
 
 // ruleErrors takes the joined error of Mapping.Apply apart.
 func ruleErrors(err error) []*ldapsync.RuleError {
-	switch e := err.(type) { //nolint:errorlint // the tree is walked here
+	switch e := err.(type) {
 	case nil:
 		return nil
 	case *ldapsync.RuleError:

@@ -2,6 +2,7 @@ package mappingtest_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,9 +16,16 @@ import (
 	"go.internal/hybridkit/ldapsync/mappingtest"
 )
 
-// Users is the kind of mapping an organisation has.
+var _ = flag.Bool("update", false, "write the want sections")
+
+// users is the kind of mapping an organisation has.
 var users = ldapsync.Mapping{
-	ldapsync.FirstOf("displayName", "displayName"),
+	{To: "displayName", From: []string{"displayName"}, ID: "display name given", Value: func(in ldapsync.Inputs) (ldapsync.Result, error) {
+		if v, ok := in.Get("displayName"); ok {
+			return ldapsync.Set(v), nil
+		}
+		return ldapsync.Abstain("none given"), nil
+	}},
 	ldapsync.Concat("displayName", " ", "givenName", "sn"),
 	ldapsync.Lower(ldapsync.Copy("mail", "mail")),
 	ldapsync.Copy("mobile", "mobile"),
@@ -30,19 +38,6 @@ var users = ldapsync.Mapping{
 		sn, _ := in.Get("sn")
 		return ldapsync.Set(domain + `\` + strings.ToLower(sn)), nil
 	}},
-}
-
-func init() {
-	// FirstOf clears when there is nothing; here the next rule shall speak.
-	first := users[0].Value
-	users[0].ID = "displayName given"
-	users[0].Value = func(in ldapsync.Inputs) (ldapsync.Result, error) {
-		r, err := first(in)
-		if r.Kind == ldapsync.KindClear {
-			return ldapsync.Abstain("none given"), err
-		}
-		return r, err
-	}
 }
 
 func TestRun(t *testing.T) { mappingtest.Run(t, users, "testdata/*.txtar") }
@@ -79,6 +74,7 @@ func TestKinds(t *testing.T) {
 		Conditions: []ldapsync.Condition{
 			{ID: "named", From: []string{"sn"}, Test: func(in ldapsync.Inputs) (bool, string) { _, ok := in.Get("sn"); return ok, "no name" }},
 			{ID: "titled", From: []string{"title"}, Test: func(in ldapsync.Inputs) (bool, string) { _, ok := in.Get("title"); return ok, "no title" }},
+			ldapsync.Leaves(ldapsync.Condition{ID: "gone", Test: func(ldapsync.Inputs) (bool, string) { return false, "moved" }}),
 			{ID: "mobile", From: []string{"mobile"}, Test: func(in ldapsync.Inputs) (bool, string) { return true, "" }},
 			{ID: "strays", Test: func(in ldapsync.Inputs) (bool, string) { _, ok := in.Get("sn"); return ok, "" }},
 		},
@@ -86,7 +82,8 @@ func TestKinds(t *testing.T) {
 	}
 	_, got := check(t, c, ann+"objectGUID: 0174f793-0bb5-4e97-9b7f-f6198260a8a8\n# mobile: unreadable\n-- target --\ndn: CN=x\nb-once: y\n")
 	want := `@named: ok
-@titled: fails  # no title
+@titled: held  # no title
+@gone: leaves  # moved
 @mobile: unknown  # mobile cannot be read
 @strays: error condition strays reads sn but does not declare it
 a-id: set "0174f793-0bb5-4e97-9b7f-f6198260a8a8"
@@ -184,6 +181,11 @@ func TestUpdating(t *testing.T) {
 		t.Setenv(mappingtest.UpdateVariable, v)
 		require.Equal(t, want, mappingtest.Updating())
 	}
+	t.Setenv(mappingtest.UpdateVariable, "")
+	old := flag.Lookup("update").Value.String()
+	require.NoError(t, flag.Set("update", "true"))
+	require.True(t, mappingtest.Updating())
+	require.NoError(t, flag.Set("update", old))
 }
 
 func FuzzCheck(f *testing.F) {

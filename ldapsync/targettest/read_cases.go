@@ -17,7 +17,7 @@ func containerCases() []Case {
 		{"info-kind", "Info names the kind of directory.", func(ctx context.Context, e *env) error {
 			i, err := e.reader.Info(ctx)
 			if err == nil && i.Kind == "" {
-				err = errors.New("Kind is empty")
+				err = errors.New("the kind is empty")
 			}
 			return did("info", err)
 		}},
