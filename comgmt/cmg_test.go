@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -193,4 +194,18 @@ func TestCorpusCMG(t *testing.T) {
 			require.Equal(t, row["cname_target"], g.AzureName())
 		}
 	}
+}
+
+func ExampleCMG_Check() {
+	g := comgmt.CMG{ServiceName: "vale.cloudapp.net", Deployment: comgmt.ScaleSet}
+	for _, f := range g.Check() {
+		if f.Status.Problem() {
+			fmt.Println(f.Check, f.Status)
+		}
+	}
+	g = comgmt.CMG{ServiceName: "vale.ashdown.example", Region: "uksouth"}
+	fmt.Println(g.FQDN(), "needs a CNAME to", g.AzureName())
+	// Output:
+	// cmg-name-and-deployment failure
+	// vale.ashdown.example needs a CNAME to vale.uksouth.cloudapp.azure.com
 }

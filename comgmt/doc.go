@@ -23,9 +23,10 @@
 // for enrolment error codes, [CMG] and [ParseCcmsetup] for the cloud management gateway and client
 // installation, [Preflight] for DNS names, URLs, UPN suffixes and client settings, and [Plan.PowerShell],
 // [Plan.Markdown] and [Plan.HTML] to write a plan down. Package comgmt/cmlog reads client logs, comgmt/cname
-// asks a DNS server, and comgmt/comgmttest lets a team assert a roll-out in go test.
+// asks a DNS server, comgmt/graph reads from a tenant over a kiota adapter, and comgmt/comgmttest lets a team assert a
+// roll-out in go test.
 //
-// The package imports the standard library only. Values are safe to copy; functions may be called concurrently
+// The package imports the standard library only; of the packages below it, only comgmt/graph needs more. Values are safe to copy; functions may be called concurrently
 // unless their comment says otherwise, as long as nobody changes an argument meanwhile.
 //
 // Sources. Microsoft publishes no full table of the bits: compliance, resource access and Windows Update appear

@@ -105,7 +105,7 @@ func (f Flags) Unknown() Flags {
 	return f &^ known
 }
 
-// Bits yields the set bits of f from the lowest up, as values (1, 2, 4 …).
+// Bits returns the set bits of f from the lowest up, as values (1, 2, 4 …); empty, never nil, for 0.
 func (f Flags) Bits() []Flags {
 	out := make([]Flags, 0, bits.OnesCount64(uint64(f)))
 	for f != 0 {

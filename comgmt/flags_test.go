@@ -326,3 +326,27 @@ func BenchmarkParseAndDecode(b *testing.B) {
 		}
 	}
 }
+
+func ExampleEncodeFlags() {
+	moved := comgmt.NewWorkloadSet(comgmt.WindowsUpdate, comgmt.EndpointProtection)
+	for _, site := range []comgmt.SiteVersion{2107, 2111, 2403} {
+		f, err := comgmt.EncodeFlags(site, moved)
+		fmt.Println(site, f, f.Workloads(), err)
+	}
+	// Output:
+	// 2107 49 windows-update, endpoint-protection <nil>
+	// 2111 12337 windows-update, endpoint-protection <nil>
+	// 2403 12341 resource-access, windows-update, endpoint-protection <nil>
+}
+
+func ExampleParseFlags() {
+	for _, s := range []string{"8199", "0x2007", "dword:00002007", "CoManagementFlags    REG_DWORD    0x2007"} {
+		f, err := comgmt.ParseFlags(s)
+		fmt.Println(f, f.Workloads(), err)
+	}
+	// Output:
+	// 8199 compliance, resource-access <nil>
+	// 8199 compliance, resource-access <nil>
+	// 8199 compliance, resource-access <nil>
+	// 8199 compliance, resource-access <nil>
+}

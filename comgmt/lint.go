@@ -7,24 +7,24 @@ import (
 
 // Ids of the checks of [Plan.Lint].
 const (
-	CheckSiteVersionMissing   = "site-version-missing"
-	CheckPilotNoCollection    = "pilot-without-collection"
-	CheckCollectionNoPilot    = "collection-without-pilot"
-	CheckAutoEnrolNone        = "auto-enrolment-none"
-	CheckAutoEnrolCollection  = "auto-enrolment-without-collection"
-	CheckOutsideAutoEnrol     = "pilot-outside-auto-enrolment"
-	CheckWorkloadTooNew       = "workload-newer-than-site"
-	CheckLegacyGroups         = "legacy-groups-ignored"
-	CheckCollectionTooEarly   = "pilot-collection-before-1906"
-	CheckResourceAccess       = "resource-access-retired"
-	CheckDeviceConfigurationX = "device-configuration-takes-along"
-	CheckEndpointAlone        = "endpoint-protection-without-device-configuration"
-	CheckPilotRemoval         = "pilot-does-not-remove"
-	CheckConditionalAccess    = "compliance-before-conditional-access"
-	CheckAutopatch            = "autopatch-workloads"
-	CheckAutopilotPilot       = "autopilot-without-pilot"
-	CheckAutopilotVersion     = "autopilot-site-version"
-	CheckCollectionEmpty      = "collection-without-members"
+	CheckSiteVersionMissing  = "site-version-missing"
+	CheckPilotNoCollection   = "pilot-without-collection"
+	CheckCollectionNoPilot   = "collection-without-pilot"
+	CheckAutoEnrolNone       = "auto-enrolment-none"
+	CheckAutoEnrolCollection = "auto-enrolment-without-collection"
+	CheckOutsideAutoEnrol    = "pilot-outside-auto-enrolment"
+	CheckWorkloadTooNew      = "workload-newer-than-site"
+	CheckLegacyGroups        = "legacy-groups-ignored"
+	CheckCollectionTooEarly  = "pilot-collection-before-1906"
+	CheckResourceAccess      = "resource-access-retired"
+	CheckTakesAlong          = "device-configuration-takes-along"
+	CheckEndpointAlone       = "endpoint-protection-without-device-configuration"
+	CheckPilotRemoval        = "pilot-does-not-remove"
+	CheckConditionalAccess   = "compliance-before-conditional-access"
+	CheckAutopatch           = "autopatch-workloads"
+	CheckAutopilotPilot      = "autopilot-without-pilot"
+	CheckAutopilotVersion    = "autopilot-site-version"
+	CheckCollectionEmpty     = "collection-without-members"
 )
 
 var planChecks = [...]Check{
@@ -38,7 +38,7 @@ var planChecks = [...]Check{
 	{CheckLegacyGroups, "The shared pilot and exclusion groups are used on sites before 1906 only.", "Name a collection per workload; exclude devices inside it.", "What's new in version 1906, pilot collections"},
 	{CheckCollectionTooEarly, "A collection per workload needs site version 1906.", "Use the shared pilot group, or update the site.", "What's new in version 1906, pilot collections"},
 	{CheckResourceAccess, "Resource access is retired.", "Move resource access to Intune and delete the policies left on the site.", "Resource access deprecation FAQ; Co-management workloads, Resource access policies"},
-	{CheckDeviceConfigurationX, "Device Configuration takes Resource access and Endpoint Protection along.", "Plan the three together: same position, same collection.", "Co-management workloads, Device configuration"},
+	{CheckTakesAlong, "Device Configuration takes Resource access and Endpoint Protection along.", "Plan the three together: same position, same collection.", "Co-management workloads, Device configuration"},
 	{CheckEndpointAlone, "Endpoint Protection alone leaves some settings with both.", "Move Device Configuration as well, or expect Windows Information Protection settings from both sides.", "Co-management workloads, Endpoint Protection"},
 	{CheckPilotRemoval, "While in pilot, Intune does not remove what it deployed.", "Move the slider to Intune before counting on removal.", "How to switch workloads"},
 	{CheckConditionalAccess, "Conditional access needs the compliance workload with Intune.", "Move Compliance policies to Intune before requiring compliant devices.", "Co-management workloads, Compliance policies; Troubleshoot co-management bootstrap"},
@@ -154,7 +154,7 @@ func (p *Plan) lintWorkloads(add addFinding) {
 			if set.Slider == SliderIntune || set.Slider == dc.Slider && sameCollection(set.Collection, dc.Collection) {
 				continue
 			}
-			add(CheckDeviceConfigurationX, StatusWarning, w.Name(), "It goes along with Device Configuration, further than its own slider says.", "Device Configuration: "+describe(dc), w.Name()+": "+describe(set))
+			add(CheckTakesAlong, StatusWarning, w.Name(), "It goes along with Device Configuration, further than its own slider says.", "Device Configuration: "+describe(dc), w.Name()+": "+describe(set))
 		}
 	}
 	if ep := p.Setting(EndpointProtection); ep.Slider != SliderConfigMgr && dc.Slider == SliderConfigMgr {

@@ -67,7 +67,7 @@ func TestPlanLint(t *testing.T) {
 		{comgmt.CheckResourceAccess, comgmt.StatusInfo, sound(put(comgmt.ResourceAccess, comgmt.Setting{})), comgmt.Goals{}, nil},
 		{comgmt.CheckResourceAccess, comgmt.StatusWarning, sound(func(p *comgmt.Plan) { p.Site = 2309; p.Workloads[comgmt.ResourceAccess] = comgmt.Setting{} }), comgmt.Goals{}, nil},
 		{comgmt.CheckResourceAccess, comgmt.StatusWarning, sound(func(p *comgmt.Plan) { p.Site = 2203; p.Workloads[comgmt.ResourceAccess] = comgmt.Setting{} }), comgmt.Goals{}, nil},
-		{comgmt.CheckDeviceConfigurationX, comgmt.StatusWarning, sound(put(comgmt.DeviceConfiguration, pilot)), comgmt.Goals{}, nil},
+		{comgmt.CheckTakesAlong, comgmt.StatusWarning, sound(put(comgmt.DeviceConfiguration, pilot)), comgmt.Goals{}, nil},
 		{comgmt.CheckEndpointAlone, comgmt.StatusInfo, sound(put(comgmt.EndpointProtection, intune)), comgmt.Goals{}, nil},
 		{comgmt.CheckPilotRemoval, comgmt.StatusInfo, sound(put(comgmt.EndpointProtection, pilot)), comgmt.Goals{}, nil},
 		{comgmt.CheckConditionalAccess, comgmt.StatusFailure, sound(put(comgmt.Compliance, comgmt.Setting{})), comgmt.Goals{ConditionalAccess: true}, nil},
