@@ -83,8 +83,6 @@ func (o *ordered[T]) remove(fold string) bool {
 	return true
 }
 
-func (o *ordered[T]) len() int { return len(o.slots) - o.holes }
-
 // all yields the items in order. The caller does not change o meanwhile.
 func (o *ordered[T]) all() iter.Seq2[string, *T] {
 	return func(yield func(string, *T) bool) {

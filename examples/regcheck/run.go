@@ -33,6 +33,7 @@ type app struct {
 
 	format   string
 	page     string
+	root     string
 	tolerant bool
 	json     bool
 	output   string
@@ -159,6 +160,7 @@ func runCommand(ctx context.Context, c command, args []string, stdin io.Reader, 
 func (a *app) inputFlags() {
 	a.flags.StringVar(&a.format, "format", "", "format of the input; default: detected")
 	a.flags.StringVar(&a.page, "codepage", "", "code page of 8-bit files, such as windows-1252, oem850 or utf-8")
+	a.flags.StringVar(&a.root, "root", "", "`key` where an offline hive belongs, such as HKLM\\SOFTWARE; default: from its name and content")
 	a.flags.BoolVar(&a.tolerant, "tolerant", false, "report what breaks the format and go on instead of giving up")
 	a.flags.BoolVar(&a.json, "json", false, "print JSON")
 }
@@ -237,6 +239,12 @@ func (a *app) options(name string) (regconv.Options, error) {
 			return o, usagef("no code page %q", a.page)
 		}
 		o.CodePage = page
+	}
+	if a.root != "" {
+		var err error
+		if o.Root, err = registry.ParsePath(a.root); err != nil {
+			return o, usagef("-root: %v", err)
+		}
 	}
 	// The transaction logs of an offline hive lie beside it.
 	for _, suffix := range []string{".LOG1", ".LOG2"} {

@@ -54,7 +54,7 @@ type Options struct {
 	Format   Format        // "" detects it
 	Tolerant bool          // go on after errors, see the Decoder types of the codecs
 	Hive     registry.Hive // root of a Registry.pol; zero is decided by Name, otherwise HKEY_LOCAL_MACHINE
-	Root     registry.Path // where an offline hive is mounted; zero lets the hive decide
+	Root     registry.Path // where an offline hive is mounted; zero lets Name and then the hive decide
 	Logs     [][]byte      // transaction logs of an offline hive
 	CodePage codepage.Page // of files without one; nil is the default of the codec
 	Facts    *gpp.Facts    // decide item-level targeting; nil yields all items
@@ -134,6 +134,29 @@ func userFolder(name string) bool {
 	return false
 }
 
+// mountByName returns where a hive belongs whose file name has exactly one of the names that Windows gives to hives, between
+// characters that are no letters: SOFTWARE, backup-SOFTWARE.hiv.
+func mountByName(name string) registry.Path {
+	base := strings.ToUpper(path.Base(strings.ReplaceAll(name, `\`, "/")))
+	var found registry.Path
+	for word := range strings.FieldsFuncSeq(base, func(r rune) bool { return r < 'A' || r > 'Z' }) {
+		var p registry.Path
+		switch word {
+		case "SOFTWARE", "SYSTEM", "SAM", "SECURITY":
+			p = registry.HKLM(word)
+		case "NTUSER":
+			p = registry.HKCU("")
+		default:
+			continue
+		}
+		if !found.IsZero() && found != p {
+			return registry.Path{}
+		}
+		found = p
+	}
+	return found
+}
+
 // Decode detects the format of r and returns the entries of its decoder. The error is about the format only and wraps ErrFormat;
 // errors of the content come with the entries, which can be ranged over once.
 func Decode(r io.Reader, o Options) (Format, iter.Seq2[registry.Entry, error], error) {
@@ -172,7 +195,11 @@ func Decode(r io.Reader, o Options) (Format, iter.Seq2[registry.Entry, error], e
 	case JSON:
 		return f, regquery.JSONDecoder{Tolerant: o.Tolerant}.Decode(r), nil
 	case Hive:
-		return f, hive.Decoder{Tolerant: o.Tolerant, Root: o.Root, Guess: true, Logs: o.Logs}.Decode(r), nil
+		root := o.Root
+		if root.IsZero() {
+			root = mountByName(o.Name)
+		}
+		return f, hive.Decoder{Tolerant: o.Tolerant, Root: root, Guess: true, Logs: o.Logs}.Decode(r), nil
 	}
 	return "", nil, fmt.Errorf("%w %q; there are %s", ErrFormat, f, list())
 }

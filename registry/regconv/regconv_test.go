@@ -116,6 +116,14 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+func TestHiveByName(t *testing.T) {
+	for name, want := range map[string]string{
+		"SOFTWARE": `HKLM\SOFTWARE`, `C:\Windows\System32\config\SYSTEM`: `HKLM\SYSTEM`, "backup-software_2.hiv": `HKLM\SOFTWARE`, "NTUSER.DAT": "HKCU", "x.hiv": "", "system-SOFTWARE.hiv": "",
+	} {
+		require.Equal(t, want, regconv.MountByName(name).Short(), name)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, _, err := regconv.Decode(strings.NewReader(""), regconv.Options{})
 	require.ErrorIs(t, err, regconv.ErrFormat)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 
 	"go.internal/hybridkit/registry"
@@ -168,7 +169,7 @@ func (p *parser) header() {
 	case strings.HasPrefix(line, "REGEDIT"):
 		p.fatal = p.syntax("header", fmt.Sprintf("%q is accepted by reg import, which then imports nothing", clip(line)), ErrHeader)
 	default:
-		p.fatal = p.syntax("header", clip(line), ErrHeader)
+		p.fatal = p.syntax("header", strconv.QuoteToASCII(clip(line)), ErrHeader)
 	}
 }
 

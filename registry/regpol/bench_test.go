@@ -3,7 +3,9 @@ package regpol_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"testing"
+	"time"
 
 	"go.internal/hybridkit/registry"
 	"go.internal/hybridkit/registry/regpol"
@@ -90,3 +92,28 @@ func BenchmarkEncode(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// TestSpeedFile writes a big file for another reader and says how long this one takes, for a comparison outside of Go.
+func TestSpeedFile(t *testing.T) {
+	name := os.Getenv("HYBRIDKIT_POL")
+	if name == "" {
+		t.Skip("HYBRIDKIT_POL names no file to write")
+	}
+	data := big(27 << 20)
+	if err := os.WriteFile(name, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	best, entries := time.Hour, 0
+	for range 5 {
+		start := time.Now()
+		entries = 0
+		for _, err := range (regpol.Decoder{}).DecodeBytes(data) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries++
+		}
+		best = min(best, time.Since(start))
+	}
+	t.Logf("seconds %g entries %d", best.Seconds(), entries)
+}

@@ -197,6 +197,7 @@ func TestCorpus(t *testing.T) {
 		}
 		require.Equal(t, bytes.Count(data, []byte("    REG_")), values, name)
 	}
+	t.Logf("%d outputs of reg query", len(files))
 }
 
 func FuzzDecode(f *testing.F) {
