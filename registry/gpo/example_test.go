@@ -49,3 +49,20 @@ func ExampleReadLinks() {
 	fmt.Println(estate.Containers[0].DN, estate.Containers[0].Links)
 	// Output: OU=Lab,DC=ashdown,DC=example [{Lab false false}]
 }
+
+func ExampleContent_Files() {
+	c := gpo.Content{Name: "Hybrid join", Domain: "ashdown.example", Preferences: true, Computer: registry.Delta{
+		{Op: registry.Set, Path: cdj, Name: "TenantName", Value: registry.String("ashdown.example")}}}
+	files, err := c.Files() // gpo.Write(dir, c) writes them
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range files {
+		fmt.Println(f.Name)
+	}
+	// Output:
+	// {30664AD1-61A5-5FCB-ACA7-BCED5798D285}/GPT.INI
+	// {30664AD1-61A5-5FCB-ACA7-BCED5798D285}/Machine/Preferences/Registry/Registry.xml
+	// {30664AD1-61A5-5FCB-ACA7-BCED5798D285}.ldif
+}

@@ -97,11 +97,11 @@ func backedUp(b []byte) (GPO, error) {
 		} `xml:"GroupPolicyObject>GroupPolicyCoreSettings"`
 	}
 	if err := xml.Unmarshal(b, &x); err != nil {
-		return GPO{}, fmt.Errorf("Backup.xml: %w", err)
+		return GPO{}, fmt.Errorf("reading Backup.xml: %w", err)
 	}
 	c := x.Core
 	if !isGUID(strings.Trim(foldID(c.ID), "{}")) {
-		return GPO{}, fmt.Errorf("Backup.xml: id %.60q is no GUID", c.ID)
+		return GPO{}, fmt.Errorf("reading Backup.xml: id %.60q is no GUID", c.ID)
 	}
 	flags, _ := strconv.ParseUint(strings.TrimSpace(c.Options), 10, 32)
 	g := GPO{ID: foldID(c.ID), Name: c.DisplayName, UserDisabled: flags&1 != 0, ComputerDisabled: flags&2 != 0,

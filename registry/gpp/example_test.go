@@ -37,3 +37,20 @@ func ExampleFacts_Eval() {
 	fmt.Println(v.Applies, v.Missing)
 	// Output: unknown [groups of the computer]
 }
+
+// Everything that is not touched stays byte for byte, attributes this package does not know included.
+func ExampleParse() {
+	doc, err := gpp.Parse([]byte(`<RegistrySettings><!-- pilot --><Registry name="TenantName" house="rule"><Properties action="U"` +
+		` hive="HKEY_LOCAL_MACHINE" key="SOFTWARE\Ashdown" name="TenantName" type="REG_SZ" value="ashdown.example"/></Registry></RegistrySettings>`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for node := range doc.All() {
+		if node.Kind == gpp.Registry {
+			node.Properties.SetValue(registry.String("vale.example"))
+		}
+	}
+	fmt.Printf("%s\n", doc.Bytes())
+	// Output: <RegistrySettings><!-- pilot --><Registry name="TenantName" house="rule"><Properties action="U" hive="HKEY_LOCAL_MACHINE" key="SOFTWARE\Ashdown" name="TenantName" type="REG_SZ" value="vale.example"/></Registry></RegistrySettings>
+}
