@@ -196,3 +196,35 @@ func TestRedirects(t *testing.T) {
 	_, err = cl.GetCACert(t.Context())
 	require.ErrorAs(t, err, &he, "and nothing goes to another host")
 }
+
+// TestSentOnce: a connection that dies under a request must not make net/http send it again, by POST or by GET.
+func TestSentOnce(t *testing.T) {
+	for method, caps := range map[string][]string{"POST": {"SCEPStandard"}, "GET": {"AES", "SHA-256"}} {
+		t.Run(method, func(t *testing.T) {
+			ca := sceptest.New(t, sceptest.Config{Capabilities: caps})
+			sent := 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("operation") != "PKIOperation" {
+					ca.ServeHTTP(w, r)
+					return
+				}
+				sent++
+				if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
+					t.Error("chunked: IIS does not take it")
+				}
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn.Close()
+			}))
+			defer srv.Close()
+			cl := client(ca)
+			cl.URL, cl.HTTPClient = srv.URL, nil
+			_, err := cl.Enrol(t.Context(), request())
+			require.ErrorIs(t, err, scepclient.ErrUnclear)
+			require.Equal(t, 1, sent)
+		})
+	}
+}

@@ -310,7 +310,7 @@ func (s *session) issued(rep *certRep, pub crypto.PublicKey) (*Issued, error) {
 		return nil, &ReplyError{Check: CheckChain, Detail: "certificate does not chain to the pinned CA", Err: err}
 	}
 	if isCA(mine[0]) {
-		return nil, &ReplyError{Check: CheckChain, Detail: "certificate is a CA certificate"}
+		out.Warnings = append(out.Warnings, Warning{WarnChanged, "the certificate is a CA certificate"})
 	}
 	out.Chain = chain[1:]
 	return out, nil

@@ -127,7 +127,14 @@ func (s *session) do(ctx context.Context, op string, message *string, body []byt
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/x-pki-message")
-		req.GetBody = nil // the transport would send again on a stale connection; a request is sent once
+	}
+	if op == "PKIOperation" {
+		// The transport sends again by itself what it thinks can be replayed on a connection that was closed
+		// meanwhile: any GET without body, and a POST whose body it can get again. A request is sent once.
+		req.GetBody = nil
+		if body == nil {
+			req.Body = io.NopCloser(bytes.NewReader(nil))
+		}
 	}
 	if s.c.UserAgent != "" {
 		req.Header.Set("User-Agent", s.c.UserAgent)

@@ -21,7 +21,7 @@ import (
 type Trust struct {
 	// Pins are SHA-256 fingerprints over whole DER certificates, in hex; colons, blanks and case do not
 	// matter. A pin may name a root, the issuing CA, or an RA certificate. What does not chain to a pinned
-	// CA is not used.
+	// CA is not used. Where pins are set, one of them has to name a certificate of the answer or of Roots.
 	Pins []string
 	// Roots are local copies of CA certificates, for servers that do not return what a pin would name.
 	Roots []*x509.Certificate
@@ -180,7 +180,7 @@ func (t Trust) Authenticate(certs []*x509.Certificate, now time.Time) (*CASet, e
 			set.Anchors = append(set.Anchors, c)
 		}
 	}
-	if len(pins) > 0 && len(set.Anchors) == len(t.Roots) && len(pinnedRA) == 0 && len(t.Roots) == 0 {
+	if len(pins) > 0 && !slices.ContainsFunc(set.Anchors, pinned) && len(pinnedRA) == 0 {
 		var have []string
 		for _, c := range certs {
 			have = append(have, Fingerprint(c)+" ("+c.Subject.String()+")")

@@ -116,6 +116,8 @@ func TestAuthenticateChoosesRoles(t *testing.T) {
 		"CA twins, root pinned":       {in: certs{ca, newerCA, root}, pin: root, ca: newerCA, recipient: newerCA, signers: 1},
 		"roots, root not sent":        {in: certs{raSign, raEnc, ca}, more: func(t *scepclient.Trust) { t.Roots = certs{root} }, ca: ca, recipient: raEnc, signers: 3},
 		"roots, only RAs sent":        {in: certs{raSign, raEnc}, more: func(t *scepclient.Trust) { t.Roots = certs{ca} }, ca: ca, recipient: raEnc, signers: 3},
+		"root pinned and given":       {in: certs{raSign, raEnc, ca}, pin: root, more: func(t *scepclient.Trust) { t.Roots = certs{root} }, ca: ca, recipient: raEnc, signers: 3},
+		"pin and root disagree":       {in: certs{raSign, raEnc, ca}, pin: stranger, more: func(t *scepclient.Trust) { t.Roots = certs{root} }, err: "pinned fingerprint"},
 		"root pinned but not sent":    {in: certs{ca}, pin: root, err: "Trust.Roots"},
 		"nothing pinned":              {in: certs{ca}, err: "no pin"},
 		"insecure":                    {in: certs{raSign, raEnc, ca}, more: func(t *scepclient.Trust) { t.Insecure = true }, ca: ca, recipient: raEnc, signers: 3},
