@@ -39,6 +39,8 @@ usage: comgmt COMMAND [-json] [options] arguments
   ccmsetup -build -host H -site S         write one
   cmg -name N [-cert FILE]                names and certificate of a cloud management gateway
   preflight -domain D [-upns FILE]        preconditions of enrolment: DNS, UPN suffixes, URLs, settings
+  reconcile [-plan P] [-graph G] [-log L] DEVICE.json
+                                          where surfaces contradict each other, and which one is likely wrong
   schema plan|devices                     the JSON Schema of the input
   rules                                   the rules and checks, with their sources
 
@@ -75,7 +77,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &wrong):
 		fmt.Fprintf(stderr, "comgmt: %v\nTry comgmt -h.\n", err)
 	default:
-		fmt.Fprintf(stderr, "comgmt: %v\n", strings.TrimPrefix(err.Error(), "comgmt: "))
+		// Errors of the package carry its name, which is the tool's too: once is enough.
+		fmt.Fprintf(stderr, "comgmt: %v\n", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "comgmt: "), ": comgmt: ", ": "))
 	}
 	return unusable
 }
@@ -89,7 +92,7 @@ func (t *tool) run(args []string) (int, error) {
 	}
 	commands := map[string]func([]string) (int, error){
 		"flags": t.flagsCommand, "effective": t.effective, "diff": t.diff, "lint": t.lint, "emit": t.emit, "log": t.log, "graph": t.graph,
-		"error": t.errorCommand, "ccmsetup": t.ccmsetup, "cmg": t.cmg, "preflight": t.preflight, "schema": t.schema, "rules": t.rules,
+		"error": t.errorCommand, "ccmsetup": t.ccmsetup, "cmg": t.cmg, "preflight": t.preflight, "reconcile": t.reconcile, "schema": t.schema, "rules": t.rules,
 	}
 	name := args[0]
 	switch name {

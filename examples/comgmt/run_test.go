@@ -233,6 +233,27 @@ func TestCMGAndPreflight(t *testing.T) {
 	require.Equal(t, "pass", o[0]["status"])
 }
 
+func TestReconcile(t *testing.T) {
+	plan := write(t, planAfter)
+	device := func(flags int) string {
+		return write(t, fmt.Sprintf(`[{"name":"AV-1042","os":"Windows 11","enrolment":"intune","collections":["Pilot Updates"],"configInfo":2,"flags":%d}]`, flags))
+	}
+	graph := write(t, `{"managementAgent":"configurationManagerClientMdm","configurationManagerClientEnabledFeatures":{"windowsUpdateForBusiness":false}}`)
+	log := write(t, "Workloads flag retrieved 8213\n")
+	code, out, _ := call(t, "", "reconcile", "-plan", plan, "-log", log, device(8213))
+	require.Equal(t, fine, code, out)
+	require.Contains(t, out, "agree")
+	o := array(t, found, "", "reconcile", "-plan", plan, "-graph", graph, "-log", log, "-bridge", "8197", "-site", "8197", device(8213))
+	require.Len(t, o, 3)
+	require.Equal(t, "Graph", o[2]["liar"])
+	code, out, _ = call(t, "", "reconcile", "-plan", plan, device(8197))
+	require.Equal(t, found, code)
+	require.Contains(t, out, "✗ registry flags")
+	code, out, _ = call(t, "", "reconcile", "-plan", plan, device(8213&4095))
+	require.Equal(t, fine, code, "a mask is harmless")
+	require.Contains(t, out, "mask 4095")
+}
+
 func TestSchemaAndRules(t *testing.T) {
 	for _, name := range []string{"plan", "devices"} {
 		code, out, _ := call(t, "", "schema", name)
@@ -269,7 +290,8 @@ func TestWrongUse(t *testing.T) {
 		{"effective", write(t, devices[:100])}, {"effective", "-plan", "-", "-"}, {"diff", plan, plan}, {"log"}, {"log", png}, {"log", write(t, "")}, {"log", "nowhere.log"}, {"graph", png}, {"graph", write(t, "")},
 		{"graph"}, {"error"}, {"error", "0x80180002b"}, {"ccmsetup"}, {"ccmsetup", ""}, {"ccmsetup", "-build"}, {"ccmsetup", "-build", "-host", "h"}, {"cmg"}, {"cmg", "-name", "x.example", "-cert", png},
 		{"cmg", "-name", "x.example", "-at", "soon"}, {"cmg", "-name", "x.example", "extra"}, {"cmg", "-deployment", "cloud"}, {"preflight"}, {"preflight", "-dns", "none", "-upns", png}, {"preflight", "-scope", "most"},
-		{"preflight", "-connection-point-online", "maybe"}, {"preflight", "-domains", png}, {"schema"}, {"schema", "x"}, {"rules", "x"}, {"lint"}, {"emit", "-json", plan}, {"-json"},
+		{"preflight", "-connection-point-online", "maybe"}, {"preflight", "-domains", png}, {"reconcile"}, {"reconcile", good}, {"reconcile", "-graph", png, write(t, `[{"name":"AV-1"}]`)}, {"reconcile", "-graph", write(t, `{"totalComanagedCount":1}`), write(t, `[{"name":"AV-1"}]`)},
+		{"reconcile", "-log", png, write(t, `[{"name":"AV-1"}]`)}, {"reconcile", "-bridge", "x", good}, {"schema"}, {"schema", "x"}, {"rules", "x"}, {"lint"}, {"emit", "-json", plan}, {"-json"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			code, _, errs := call(t, "", args...)
