@@ -139,6 +139,8 @@ func refusal(op, server, object string, code ResultCode, matched, diagnostic str
 	case ResultInsufficientAccess:
 		e.Advice = "the account lacks a right on the object: delegate it, for example with dsacls"
 		e.as(ldapsync.ErrPermission)
+	case ResultNoSuchAttribute, ResultValueExists:
+		e.Advice = "an attribute is not what the account reads there: it may not be allowed to read it"
 	case ResultUndefinedAttribute:
 		e.Advice = "an attribute is not in the server's schema"
 	case ResultConstraintViolation:

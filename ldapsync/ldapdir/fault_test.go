@@ -366,3 +366,19 @@ func hookWrites(f adtest.Fault) adtest.Hook {
 		return adtest.Fault{}
 	}
 }
+
+// TestHiddenValue: an attribute that the account cannot read looks absent. Setting it must not succeed quietly.
+func TestHiddenValue(t *testing.T) {
+	s := adtestSite(t, adtest.Config{})
+	w := s.world(t)
+	unit := w.unit(t)
+	id := w.people(t, unit, 1)[0]
+	require.NoError(t, w.Set(t.Context(), id, "title", "Nurse"))
+	_, err := s.server.Deny(adtest.Denial{Account: "writer", DN: "<GUID=" + id.String() + ">", Right: adtest.ReadProperty, Attribute: "title"})
+	require.NoError(t, err)
+	_, err = s.open(t).Write(t.Context(), ldapsync.Change{Op: ldapsync.OpUpdate, ID: id, Edits: []ldapsync.Edit{{Attr: "title", After: []string{"Matron"}}}})
+	require.ErrorContains(t, err, "may not be allowed to read it")
+	o, err := w.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Nurse"}, o.All("title"))
+}

@@ -108,7 +108,7 @@ func (d *Dir) changed(op string, id ldapsync.GUID, why string) error {
 }
 
 func (d *Dir) update(ctx context.Context, c *conn, ch ldapsync.Change) (ldapsync.GUID, error) {
-	replace := false
+	replace, refused := false, (*Error)(nil)
 	for range attempts {
 		b, err := d.before(ctx, c, ch)
 		if err != nil {
@@ -144,22 +144,13 @@ func (d *Dir) update(ctx context.Context, c *conn, ch ldapsync.Change) (ldapsync
 		case e.Code == ResultNoSuchAttribute, e.Code == ResultValueExists, e.Code == ResultAssertionFailed:
 			// Somebody was faster. The next read tells whether that was this very change, one of these
 			// attributes, or something else of the entry.
-			again, rerr := d.before(ctx, c, ch)
-			if rerr != nil {
-				return ldapsync.GUID{}, rerr
-			}
-			asBefore, asAfter, differs := again.compare(ch.Edits)
-			switch {
-			case asAfter:
-				return ch.ID, nil
-			case !asBefore:
-				return ldapsync.GUID{}, d.changed("modify", ch.ID, differs+" was changed at the same moment")
-			case e.Code != ResultAssertionFailed:
-				return ldapsync.GUID{}, err // the values are as planned, and yet the server does not take them
-			}
+			refused = e
 		default:
 			return ldapsync.GUID{}, err
 		}
+	}
+	if refused != nil && refused.Code != ResultAssertionFailed {
+		return ldapsync.GUID{}, refused // the values are as planned each time, and yet the server does not take them
 	}
 	return ldapsync.GUID{}, d.changed("modify", ch.ID, "the entry keeps changing")
 }
