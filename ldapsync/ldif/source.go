@@ -93,9 +93,13 @@ func Parse(r io.Reader, cfg Config) (*Source, error) {
 	s.nameDomain(all[0].obj.DN)
 	// Parents first: an export may have them in any order.
 	slices.SortStableFunc(all, func(a, b entry) int { return a.obj.DN.Len() - b.obj.DN.Len() })
+	last := "" // entries of one container mostly follow each other
 	for _, e := range all {
-		if err := s.imply(e.obj.DN.Parent()); err != nil {
-			return nil, &Error{Line: e.line, DN: e.obj.DN.String(), Reason: err.Error(), Err: err}
+		if parent := e.obj.DN.Parent(); parent.String() != last {
+			last = parent.String()
+			if err := s.imply(parent); err != nil {
+				return nil, &Error{Line: e.line, DN: e.obj.DN.String(), Reason: err.Error(), Err: err}
+			}
 		}
 		if _, err := s.dir.Add(e.obj); err != nil {
 			reason := err.Error()

@@ -232,7 +232,11 @@ func (d *Dir) insert(o ldapsync.Object, parent *node) (*node, error) {
 		o = o.With(typ, name)
 	}
 	// These two are shown from the identity and the place; a stored copy would only go stale.
-	o = o.With("objectGUID").With("distinguishedName")
+	for _, shown := range []string{"objectGUID", "distinguishedName"} {
+		if o.Presence(shown) != ldapsync.Absent {
+			o = o.With(shown)
+		}
+	}
 	n.state = &state{obj: o}
 	d.attach(n, parent)
 	d.usn++
