@@ -193,13 +193,19 @@ var hostile = []struct {
 		row := "| Tenant Details |\n   TenantName : " + strings.Repeat("x", 64) + "\n"
 		return row + strings.Repeat(strings.Repeat("y", 79)+"\n", n/80)
 	}},
-	{"server text", func(n int) string { return "| SSO State |\n Server Error Description : x\n" + strings.Repeat("Trace ID: 1\n", n/12) }},
+	{"server text", func(n int) string {
+		return "| SSO State |\n Server Error Description : x\n" + strings.Repeat("Trace ID: 1\n", n/12)
+	}},
 	{"HTML", func(n int) string { return strings.Repeat("<br/>AzureAdJoined &#58; NO", n/27) }},
 	{"angle brackets", func(n int) string { return "<br>" + strings.Repeat("<", n) }},
 	{"quotes", func(n int) string { return strings.Repeat(">", n) + "AzureAdJoined : NO" }},
-	{"log", func(n int) string { return "dsregcmd::wmain logging initialized.\n" + strings.Repeat("AdalLog: x ; HRESULT: 0x0\n", n/26) }},
+	{"log", func(n int) string {
+		return "dsregcmd::wmain logging initialized.\n" + strings.Repeat("AdalLog: x ; HRESULT: 0x0\n", n/26)
+	}},
 	{"accounts", func(n int) string { return "Call ListAccounts\n" + strings.Repeat("Account: u:1, user: a@b\n", n/24) }},
-	{"invalid bytes", func(n int) string { return "| Tenant Details |\nTenantName : \xe9\n" + strings.Repeat("\xff\x81\n", n/3) }},
+	{"invalid bytes", func(n int) string {
+		return "| Tenant Details |\nTenantName : \xe9\n" + strings.Repeat("\xff\x81\n", n/3)
+	}},
 	{"blanks", func(n int) string { return "| Device State |\n" + strings.Repeat(" ", n) + "AzureAdJoined : NO\n" }},
 	{"UTF-16", func(n int) string { return "\xff\xfe" + strings.Repeat("\x00\xd8", n/2) }},
 	{"NULs", func(n int) string { return strings.Repeat("\x00", n) }},

@@ -188,7 +188,7 @@ func (p *parser) room() bool {
 func (p *parser) physical(s string) {
 	if len(s) > 74 && strings.Contains(s, "+---") {
 		// Boxes that lost their line ends: a rule inside a line separates.
-		for {
+		for p.err == nil {
 			i := strings.Index(s, "+---")
 			if i < 0 {
 				break
@@ -227,6 +227,9 @@ func trim(s string) (string, int) {
 
 // piece reads a line, or a part of one that stands for a line.
 func (p *parser) piece(s string) {
+	if p.err != nil {
+		return
+	}
 	t, indent := trim(s)
 	for len(t) > 0 && t[0] == '>' { // quoted mail or Markdown
 		var more int
@@ -562,7 +565,7 @@ func (p *parser) addRow(e int16, label, value, s string, indent int, tight bool)
 		if e == 0 && (p.headless[0] && (p.sec == SecNone || p.sec == SecDeviceState)) && !p.logging {
 			p.boundary()
 		}
-		if !p.room() {
+		if p.err != nil || !p.room() {
 			return
 		}
 		next, nextLabel, after := int16(-1), "", ""
@@ -849,7 +852,7 @@ func (p *parser) htmlLine(s string) {
 		p.physical(strings.ReplaceAll(html.UnescapeString(b.String()), "\u00a0", " "))
 		b.Reset()
 	}
-	for {
+	for p.err == nil {
 		i := strings.IndexByte(s, '<')
 		if i < 0 {
 			break

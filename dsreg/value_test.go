@@ -26,7 +26,9 @@ func TestParseUUID(t *testing.T) {
 
 // TestStates keeps apart what a row can say: the seven states and, for flags, YES and NO.
 func TestStates(t *testing.T) {
-	read := func(row string) *dsreg.Status { return mustParse(t, "| SSO State |\n AzureAdPrt"+row+"\n OnPremTgt : NO\n") }
+	read := func(row string) *dsreg.Status {
+		return mustParse(t, "| SSO State |\n AzureAdPrt"+row+"\n OnPremTgt : NO\n")
+	}
 	for row, want := range map[string]struct {
 		state dsreg.State
 		value dsreg.Tri
