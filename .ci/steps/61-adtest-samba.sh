@@ -5,7 +5,7 @@ cd "$ROOT" || exit 2
 [ "$(id -u)" = 0 ] || { skip "a Samba domain controller needs root"; finish; }
 need_packages samba samba-ad-dc winbind krb5-user ldap-utils openssl || finish
 
-ip=127.0.0.61 d=$CI_TMP/dc
+ip=127.0.0.71 d=$CI_TMP/dc
 trap 'stop_pid "${samba_pid:-}"' EXIT
 provision() {
   KRB5_CONFIG=$d/private/krb5.conf samba-tool domain provision --targetdir="$d" --realm=VALE.EXAMPLE --domain=VALE --host-name=dc1 \
@@ -17,6 +17,7 @@ provision() {
 }
 check "provision a Samba domain" provision || finish
 [ "$bad_n" = 0 ] || finish
+if ldapsearch -x -LLL -o nettimeout=1 -H "ldap://$ip" -b '' -s base 1.1 >/dev/null 2>&1; then bad "$ip is in use by another server"; finish; fi
 setsid samba -i -M single -s "$d/etc/smb.conf" --option="server services = ldap" --option="pid directory = $d" \
   --option="ncalrpc dir = $d/ncalrpc" --option="log file = $d/samba.log" </dev/null >"$d/samba.out" 2>&1 &
 samba_pid=$!

@@ -41,5 +41,6 @@
 //
 // Behaviour follows RFC 4511 to 4515, RFC 2849, RFC 2696 and MS-ADTS; limits are those of the default
 // query policy of Windows Server. Where those leave room, the comment of the option or function says
-// what was chosen.
+// what was chosen. Results are compared step by step with a Samba domain controller (TestAgainstSamba);
+// nothing was compared with Windows itself.
 package adtest
