@@ -22,6 +22,7 @@ type fake struct {
 	failAt  int // number of the writing call that fails; 0: none
 	broken  bool
 	writes  int
+	links   []registry.Path
 	ignores string // a value name whose writes are accepted and forgotten
 	onWrite func()
 }
@@ -43,6 +44,8 @@ func (f *fake) write(e registry.Entry, op string) error {
 func (f *fake) key(p registry.Path) (values []registry.Item, subs []string, ok bool, err error) {
 	return slices.Collect(f.s.Values(p)), slices.Collect(f.s.Subkeys(p)), f.s.HasKey(p), nil
 }
+
+func (f *fake) link(p registry.Path) (bool, error) { return slices.Contains(f.links, p), nil }
 
 func (f *fake) create(p registry.Path) error {
 	return f.write(registry.Entry{Op: registry.CreateKey, Path: p}, "create")
@@ -213,6 +216,15 @@ func TestRefused(t *testing.T) {
 		require.ErrorContains(t, err, "change 2")
 		require.Zero(t, f.writes)
 	}
+}
+
+func TestLinksAreNotDeleted(t *testing.T) {
+	f := filled()
+	f.links = []registry.Path{top.Join(`Old\Deep`)}
+	_, err := apply(t.Context(), f, changes(), Options{})
+	require.ErrorIs(t, err, ErrRefused)
+	require.ErrorContains(t, err, `HKLM\SOFTWARE\Ashdown\Old\Deep is a symbolic link`)
+	require.Zero(t, f.writes)
 }
 
 type syncer struct {

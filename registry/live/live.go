@@ -127,6 +127,7 @@ func Apply(ctx context.Context, d registry.Delta, opts Options) (undo registry.D
 type store interface {
 	// key returns the values and the names of the sub keys of p; ok is false if p does not exist.
 	key(p registry.Path) (values []registry.Item, subs []string, ok bool, err error)
+	link(p registry.Path) (bool, error) // whether p is a symbolic link to another key
 	create(p registry.Path) error
 	set(p registry.Path, name string, v registry.Value) error
 	deleteValue(p registry.Path, name string) error // nil if it is not there
@@ -229,6 +230,9 @@ func before(ctx context.Context, s store, d registry.Delta) (*registry.Snapshot,
 			continue
 		}
 		if e.Op == registry.DeleteKey {
+			if err := refuseLinks(ctx, s, e.Path, 0); err != nil {
+				return nil, err
+			}
 			if err := readTree(ctx, s, e.Path, snap, 0, false, nil); err != nil {
 				return nil, err
 			}
@@ -242,6 +246,27 @@ func before(ctx context.Context, s store, d registry.Delta) (*registry.Snapshot,
 		}
 	}
 	return snap, nil
+}
+
+// refuseLinks fails if p or a key below it is a symbolic link: to delete it would mean to delete what it leads to.
+func refuseLinks(ctx context.Context, s store, p registry.Path, depth int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	is, err := s.link(p)
+	if err == nil && is {
+		return fmt.Errorf("%w: %s is a symbolic link, and what it leads to would be deleted", ErrRefused, p.Short())
+	}
+	_, subs, ok, err2 := s.key(p)
+	if err = errors.Join(err, err2); err != nil || !ok || depth > registry.MaxDepth {
+		return err
+	}
+	for _, name := range subs {
+		if err := refuseLinks(ctx, s, p.Join(name), depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func apply(ctx context.Context, s store, d registry.Delta, opts Options) (registry.Delta, error) {

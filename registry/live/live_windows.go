@@ -123,6 +123,34 @@ func (s winStore) key(p registry.Path) (values []registry.Item, subs []string, o
 	return values, subs, true, nil
 }
 
+func (s winStore) link(p registry.Path) (bool, error) {
+	const openLink, typeLink = 8, 6 // REG_OPTION_OPEN_LINK, REG_LINK
+	root, ok := roots[p.Hive]
+	if !ok || p.Key == "" {
+		return false, nil
+	}
+	name, err := wide(p.Key)
+	if err != nil {
+		return false, &KeyError{Op: "open", Path: p, Err: err}
+	}
+	var h windows.Handle
+	err = call(regOpenKey, uintptr(root), uintptr(unsafe.Pointer(name)), openLink, windows.KEY_QUERY_VALUE|s.view, uintptr(unsafe.Pointer(&h)))
+	if missing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &KeyError{Op: "open", Path: p, Err: err}
+	}
+	defer windows.RegCloseKey(h)
+	value, err := windows.UTF16PtrFromString("SymbolicLinkValue")
+	if err != nil {
+		return false, err
+	}
+	var typ uint32
+	err = windows.RegQueryValueEx(h, value, nil, &typ, nil, nil)
+	return err == nil && typ == typeLink, nil
+}
+
 func enumValues(h windows.Handle) (values []registry.Item, err error) {
 	name := make([]uint16, 16384) // a value name has at most 16,383 characters
 	data := make([]byte, 4096)

@@ -167,6 +167,20 @@ func TestView32(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// noRollback fails, so that nothing can be changed.
+type noRollback struct{}
+
+func (noRollback) Write([]byte) (int, error) { return 0, errors.New("no change wanted") }
+
+// CurrentControlSet is a link to one of the numbered sets on every Windows. Should it not be refused, the rollback
+// file that cannot be written keeps it from being deleted.
+func TestLinkIsRefused(t *testing.T) {
+	p := registry.HKLM(`SYSTEM\CurrentControlSet`)
+	_, err := live.Apply(t.Context(), registry.Delta{{Op: registry.DeleteKey, Path: p}}, live.Options{Rollback: noRollback{}})
+	require.ErrorIs(t, err, live.ErrRefused)
+	require.ErrorContains(t, err, "symbolic link")
+}
+
 // What reg export writes and our reader makes of it is what the registry holds.
 func TestRegExport(t *testing.T) {
 	p := scratch(t)
