@@ -24,12 +24,18 @@ func (s *Setting) drift(k Kind, it Item, why string) Drift {
 		d.Path = s.Path
 	} else {
 		d.Got = s.show(it.Value)
+		if !s.Secret {
+			d.GotValue = it.Value
+		}
 	}
 	if s.Absent {
 		d.Want = "no value"
 		d.Fix = Delta{{Op: DeleteValue, Path: it.Path, Name: s.Name}}
 	} else if !s.Want.isZero() {
 		d.Want = s.show(s.Want)
+		if !s.Secret {
+			d.WantValue = s.Want
+		}
 		if !s.ReadOnly && !s.wildcard() {
 			d.Fix = Delta{s.fix()}
 		}
@@ -89,7 +95,7 @@ func (s *Setting) checkItem(it Item, report func(Drift)) {
 	case s.Dead != "":
 		d := s.drift(NoEffect, it, s.Dead)
 		d.Severity = Warning
-		d.Want = ""
+		d.Want, d.WantValue = "", Value{}
 		d.Fix = nil
 		if d.Remedy == "" {
 			d.Remedy = "remove the value; whoever relies on it relies on nothing"

@@ -98,12 +98,15 @@ type Drift struct {
 	Name     string // "" is the default value
 	Want     string // what should be there, for people; "" if that is not known
 	Got      string // what is there, for people; "" if nothing is
-	Why      string // what was found and what follows from it
-	Remedy   string // what to do
-	Source   string // document and section the judgement rests on
-	Basis    Basis
-	Origin   Origin // where the value was read, the zero Origin for a missing one
-	Fix      Delta  // the change that mends it, empty if that is not a matter of this registry alone or needs a decision
+	// WantValue and GotValue are what Want and Got describe, where that is a value and no secret.
+	WantValue, GotValue Value
+
+	Why    string // what was found and what follows from it
+	Remedy string // what to do
+	Source string // document and section the judgement rests on
+	Basis  Basis
+	Origin Origin // where the value was read, the zero Origin for a missing one
+	Fix    Delta  // the change that mends it, empty if that is not a matter of this registry alone or needs a decision
 }
 
 // String returns one line: severity, kind, place, and what was found.

@@ -97,7 +97,7 @@ func number(snap *Snapshot, p Path, name string) (n uint64, it Item, ok bool) {
 }
 
 func contradiction(it Item, why, remedy string) Drift {
-	return Drift{Kind: Contradictory, Severity: Failure, Path: it.Path, Name: it.Name, Got: show(it.Value), Why: why, Remedy: remedy, Origin: it.Origin}
+	return Drift{Kind: Contradictory, Severity: Failure, Path: it.Path, Name: it.Name, Got: show(it.Value), GotValue: it.Value, Why: why, Remedy: remedy, Origin: it.Origin}
 }
 
 func tenantRule() Rule {

@@ -140,6 +140,7 @@ func MSCEP() Schema {
 					if n, _, _ := number(snap, HKLM(mscepKey+`\UseSinglePassword`), "UseSinglePassword"); ok && n == 0 {
 						d := contradiction(it, "a single password is stored, but UseSinglePassword is not 1, so it is never used", "delete it, or set UseSinglePassword to 1")
 						// The bytes are a secret, even encrypted: they are not repeated.
+						d.GotValue = Value{}
 						d.Kind, d.Severity, d.Got = NoEffect, Warning, fmt.Sprintf("%v of %d bytes", it.Value.Type, len(it.Value.Data))
 						report(d)
 					}

@@ -210,6 +210,26 @@ func (v Value) Uint() (uint64, error) {
 	return uint64(binary.LittleEndian.Uint32(v.Data)), nil
 }
 
+// Plain returns the content alone, for programs: the text of a string without quotes, a number in decimal, the strings of a list
+// separated by line feeds, and hexadecimal bytes for anything else and for data that does not fit its type.
+func (v Value) Plain() string {
+	switch v.Type {
+	case TypeSZ, TypeExpandSZ, TypeLink:
+		if s, err := v.Text(); err == nil {
+			return s
+		}
+	case TypeMultiSZ:
+		if l, err := v.List(); err == nil {
+			return strings.Join(l, "\n")
+		}
+	case TypeDWord, TypeDWordBigEndian, TypeQWord:
+		if n, err := v.Uint(); err == nil {
+			return strconv.FormatUint(n, 10)
+		}
+	}
+	return hex.EncodeToString(v.Data)
+}
+
 // Equal reports whether v and w have the same type and the same bytes.
 func (v Value) Equal(w Value) bool { return v.Type == w.Type && bytes.Equal(v.Data, w.Data) }
 

@@ -49,6 +49,19 @@ type drift struct {
 	File     string            `json:"file,omitempty"` // with -together
 	Line     int               `json:"line,omitempty"`
 	Offset   int64             `json:"offset,omitempty"`
+
+	want, got string // for people
+}
+
+// plain is what -json says of a value: its content alone, with its type where that is what is wrong.
+func plain(v registry.Value, text string, kind registry.Kind) string {
+	if v.Type == registry.TypeNone && len(v.Data) == 0 {
+		return text
+	}
+	if kind == registry.WrongType {
+		return v.Type.String() + " " + v.Plain()
+	}
+	return v.Plain()
 }
 
 func (a *app) check(files []string) (int, error) {
@@ -216,8 +229,8 @@ func judge(schema registry.Schema, snap *registry.Snapshot, name, format string)
 func (r *report) add(seq iter.Seq[registry.Drift]) {
 	for d := range seq {
 		j := drift{
-			Kind: d.Kind, Path: d.Path.String(), Name: d.Name, Want: d.Want, Got: d.Got, Severity: d.Severity, Why: d.Why,
-			Remedy: d.Remedy, Source: d.Source, Basis: d.Basis, Line: d.Origin.Pos.Line,
+			Kind: d.Kind, Path: d.Path.String(), Name: d.Name, Want: plain(d.WantValue, d.Want, d.Kind), Got: plain(d.GotValue, d.Got, d.Kind), Severity: d.Severity, Why: d.Why,
+			Remedy: d.Remedy, Source: d.Source, Basis: d.Basis, Line: d.Origin.Pos.Line, want: d.Want, got: d.Got,
 		}
 		if d.Origin.Source != r.File {
 			j.File = d.Origin.Source
@@ -271,8 +284,8 @@ func (a *app) print(r report, schema registry.Schema) (int, error) {
 				fmt.Fprintf(a.out, "  %-7s %s%s\n", label, text, more)
 			}
 		}
-		row("got", d.Got, where)
-		row("want", d.Want, "")
+		row("got", d.got, where)
+		row("want", d.want, "")
 		row("why", d.Why, "")
 		row("remedy", d.Remedy, "")
 		row("source", d.Source, basisNote(d.Basis))

@@ -201,20 +201,13 @@ func (a *app) printEffective(result *gpo.Result, under registry.Path) error {
 			fmt.Fprintf(a.out, "  won      %v%s\n", *v.Winner, stays)
 		}
 		for _, c := range v.Losers {
-			fmt.Fprintf(a.out, "  lost     %v: %s\n", c, reason(c))
+			fmt.Fprintf(a.out, "  lost     %v\n", c)
 		}
 		for _, c := range v.Unknown {
-			fmt.Fprintf(a.out, "  unknown  %v: %s\n", c, reason(c))
+			fmt.Fprintf(a.out, "  unknown  %v\n", c)
 		}
 	}
 	return nil
-}
-
-func reason(c gpo.Candidate) string {
-	if c.Detail == "" {
-		return string(c.Reason)
-	}
-	return string(c.Reason) + " (" + c.Detail + ")"
 }
 
 func effectiveJSON(v gpo.Effective) effectiveValue {

@@ -73,6 +73,14 @@ func TestCheckFindsTheClassicMistakes(t *testing.T) {
 				require.NotEmpty(t, d.Source)
 				require.NotEmpty(t, d.Want)
 				require.True(t, d.Line > 0 || d.Offset > 0, "evidence: %+v", d)
+				if d.Kind == registry.DisplayName {
+					require.Equal(t, "Ashdown Device", d.Got)
+					require.Equal(t, "AshdownDevice", d.Want)
+				}
+				if d.Kind == registry.HexDecimalSlip {
+					require.Equal(t, "415028", d.Got)
+					require.Equal(t, "65534", d.Want)
+				}
 			}
 			require.ElementsMatch(t, []string{
 				"display-name SignatureTemplate", "placeholder EncryptionTemplate", "hex-decimal-slip MaxFieldLength", "wrong-value MaxRequestBytes",

@@ -189,7 +189,7 @@ func Decode(r io.Reader, o Options) (Format, iter.Seq2[registry.Entry, error], e
 	case GPP:
 		return f, gpp.Decoder{Tolerant: o.Tolerant, Facts: o.Facts}.Decode(r), nil
 	case Inf:
-		return f, secinf.Decoder{Tolerant: o.Tolerant}.Decode(r), nil
+		return f, secinf.Decoder{Tolerant: o.Tolerant, CodePage: o.CodePage}.Decode(r), nil
 	case Query:
 		return f, regquery.Decoder{Tolerant: o.Tolerant, CodePage: o.CodePage}.Decode(r), nil
 	case JSON:
