@@ -74,11 +74,12 @@ func CheckByID(id string) (c Check, ok bool) {
 	return Check{}, false
 }
 
-// find makes a finding of the check with the given id. Only a problem or a note carries the remedy.
+// find makes a finding of the check with the given id. Only a problem or a note carries the remedy: what to do about
+// something that could not be checked is to check it.
 func find(id string, status Status, subject, message string, evidence ...string) Finding {
 	c, _ := CheckByID(id)
 	f := Finding{Check: id, Status: status, Subject: subject, Message: message, Evidence: evidence, Source: c.Source}
-	if status != StatusPass && status != StatusNotApplicable {
+	if status >= StatusInfo || id == CheckCMGNotResolving {
 		f.Remedy = c.Remedy
 	}
 	return f

@@ -144,6 +144,7 @@ func (t *tool) cmg(args []string) (int, error) {
 		out = append(out, g.CheckCertificate(c, now)...)
 	}
 	if r := resolver(*server); r != nil {
+		t.strict = true
 		out = append(out, g.CheckDNS(t.ctx, r)...)
 	}
 	return t.findings(out)
@@ -220,7 +221,9 @@ func (t *tool) preflight(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p.Resolver = resolver(*server)
+	if p.Resolver = resolver(*server); p.Resolver != nil {
+		t.strict = true
+	}
 	if *domains != "" {
 		f, err := t.open(*domains)
 		if err != nil {

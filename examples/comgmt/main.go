@@ -2,7 +2,8 @@
 // why, what a change of plan does, and what logs, Graph documents, error codes and client installation lines say.
 //
 // It reads files and DNS only; it talks to no site and to no tenant. Run it with -h for its sub-commands. Exit codes:
-// 0 fine, 1 something was found (a change, a problem, an unknown error code), 2 wrong usage or unusable input.
+// 0 fine, 1 something was found (a change, a problem, an unknown error code, a check without an answer), 2 wrong usage
+// or unusable input.
 package main
 
 import (

@@ -44,8 +44,8 @@ usage: comgmt COMMAND [-json] [options] arguments
   schema plan|devices                     the JSON Schema of the input
   rules                                   the rules and checks, with their sources
 
-A file named - is standard input. -json prints an array of objects. Exit code: 0 fine, 1 something was found,
-2 wrong usage or unusable input. comgmt COMMAND -h prints the options of a command.
+A file named - is standard input. -json prints an array of objects. Exit code: 0 fine, 1 something was found
+(or, by preflight and cmg, could not be checked), 2 wrong usage or unusable input. comgmt COMMAND -h prints the options of a command.
 `
 
 // tool is one run of the program.
@@ -55,6 +55,7 @@ type tool struct {
 	out       *bufio.Writer
 	errs      io.Writer
 	json      bool
+	strict    bool // an unknown outcome counts as found
 	stdinUsed bool
 	flags     *flag.FlagSet
 }
@@ -248,6 +249,13 @@ func (t *tool) findings(fs []comgmt.Finding) (int, error) {
 	code := fine
 	if comgmt.Problems(fs) {
 		code = found
+	}
+	if t.strict { // what was to be checked and could not be is not fine
+		for _, f := range fs {
+			if f.Status == comgmt.StatusUnknown {
+				code = found
+			}
+		}
 	}
 	if t.json {
 		l := t.list()

@@ -229,8 +229,20 @@ func TestCMGAndPreflight(t *testing.T) {
 	require.Len(t, o, 5)
 	domains := write(t, `{"value":[{"id":"ashdown-vale.org","isVerified":true}]}`)
 	o = array(t, fine, "a@ashdown-vale.org\n", "preflight", "-upns", "-", "-domains", domains, "-connection-point-online", "yes")
+	require.Equal(t, "unknown", array(t, found, "a@ashdown-vale.org\n", "preflight", "-upns", "-")[0]["status"], "the verified domains are not known")
 	require.Len(t, o, 2)
 	require.Equal(t, "pass", o[0]["status"])
+}
+
+// TestUnanswered asks a DNS server that is not there: what could not be checked is not fine.
+func TestUnanswered(t *testing.T) {
+	for _, args := range [][]string{{"preflight", "-domain", "ashdown-vale.org", "-dns", "127.0.0.1:1"}, {"cmg", "-name", "vale.ashdown.example", "-region", "westus", "-dns", "127.0.0.1:1"}} {
+		o := array(t, found, "", args...)
+		last := o[len(o)-1]
+		require.Equal(t, "unknown", last["status"])
+		require.NotEmpty(t, last["evidence"])
+	}
+	require.Equal(t, "unknown", array(t, fine, "", "preflight", "-domain", "ashdown-vale.org", "-dns", "none")[0]["status"])
 }
 
 func TestReconcile(t *testing.T) {
