@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -204,6 +205,11 @@ func (s *service) parse(fs *flag.FlagSet, args []string, needURL, needTrust bool
 	}
 	if needURL && len(s.urls) == 0 {
 		return nil, usagef("-url is required")
+	}
+	for _, raw := range s.urls {
+		if u, err := url.Parse(raw); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return nil, usagef("-url %q is not an http or https address", raw)
+		}
 	}
 	if needTrust && len(s.pins) == 0 && s.caFile == "" && !s.insecure {
 		return nil, usagef("-pin or -ca-file is required; scepenrol cacert shows the fingerprints to compare")

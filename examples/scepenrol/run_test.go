@@ -127,6 +127,7 @@ func TestRefusals(t *testing.T) {
 		"no server":       {[]string{"caps", "-url", "http://127.0.0.1:1/scep"}, 1, "could not be reached"},
 		"no pin":          {[]string{"enrol", "-url", u, "-cn", "x", "-out", dir}, 2, "-pin"},
 		"no url":          {[]string{"caps"}, 2, "-url"},
+		"bad url":         {[]string{"caps", "-url", "-ndes"}, 2, "http"},
 		"bad flag":        {[]string{"caps", "-nope"}, 2, "nope"},
 		"bad command":     {[]string{"nope"}, 2, "unknown command"},
 		"nothing":         {nil, 2, "usage"},
