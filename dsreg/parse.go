@@ -109,10 +109,13 @@ const chunkSize = 64 << 10
 // error, which comes with a nil Status, there is nothing more.
 func Decode(r io.Reader) iter.Seq2[*Status, error] {
 	return func(yield func(*Status, error) bool) {
-		text, enc, binary := newTextReader(r)
+		text, buf, enc, binary, err := openText(r)
+		if err != nil {
+			yield(nil, &InputError{Reason: "reading", Err: err})
+			return
+		}
 		d := decoder{enc: enc}
 		var held *Status // one behind, so that Several is right for the first capture too
-		var buf []byte
 		want, eof := chunkSize, false
 		for !eof {
 			for len(buf) < want && !eof {

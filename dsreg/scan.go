@@ -27,6 +27,7 @@ type parser struct {
 	contentLine int     // line of the last row or title
 	starts      []start // where each capture starts, the current one last
 	crowd       int     // captures that began on the line of the one before
+	ending      bool    // the capture is the last one of the text
 	scratch     []Field // memory for the rows of the current capture, copied at its end
 
 	st       *Status
@@ -141,6 +142,7 @@ func (p *parser) finish() {
 	if !p.begun {
 		return
 	}
+	p.ending = 2*len(p.st.fields) > cap(p.st.fields) // nobody needs the scratch memory any more
 	p.finishAt(p.line)
 }
 
@@ -152,7 +154,7 @@ func (p *parser) finishAt(lastLine int) {
 	if cap(st.fields) > cap(p.scratch) {
 		p.scratch = st.fields
 	}
-	if st.fields != nil {
+	if st.fields != nil && !p.ending {
 		st.fields = append(make([]Field, 0, len(st.fields)), st.fields...)
 	}
 	st.Source.Encoding, st.Source.HTML = p.enc, p.html

@@ -1,7 +1,6 @@
 package dsreg
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"strings"
@@ -75,26 +74,50 @@ func binaryName(b []byte) string {
 	return ""
 }
 
-// newTextReader returns r as UTF-8 (or as bytes of a code page, which are
-// repaired later), without a byte order mark.
-func newTextReader(r io.Reader) (io.Reader, Encoding, string) {
-	br := bufio.NewReaderSize(r, sniffSize)
-	head, _ := br.Peek(sniffSize)
-	enc, _, skip := sniff(head)
-	kind := binaryName(head)
-	_, _ = br.Discard(skip)
+// openText reads the beginning of r and returns the rest as UTF-8 (or as
+// bytes of a code page, which are repaired later) without a byte order mark:
+// first what is in buf, then what the reader yields.
+func openText(r io.Reader) (rest io.Reader, buf []byte, enc Encoding, binary string, err error) {
+	buf = make([]byte, 0, 2*sniffSize)
+	for len(buf) < sniffSize && err == nil {
+		var n int
+		n, err = r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+	}
+	if err == io.EOF {
+		r, err = eofReader{}, nil
+	}
+	if err != nil {
+		return nil, nil, UTF8, "", err
+	}
+	enc, _, skip := sniff(buf[:min(len(buf), sniffSize)])
+	binary = binaryName(buf)
+	buf = buf[skip:]
 	switch enc {
 	case UTF16LE, UTF16BE:
-		return &utf16Reader{r: br, big: enc == UTF16BE}, enc, kind
+		return &utf16Reader{r: io.MultiReader(bytes.NewReader(buf), r), big: enc == UTF16BE}, nil, enc, binary, nil
 	}
-	return br, enc, kind
+	return r, buf, enc, binary, nil
 }
+
+// An eofReader has nothing.
+type eofReader struct{}
+
+func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
 
 // decodeText returns r as UTF-8 without a byte order mark.
 func decodeText(r io.Reader) io.Reader {
-	text, _, _ := newTextReader(r)
-	return text
+	rest, buf, _, _, err := openText(r)
+	if err != nil {
+		return errReader{err}
+	}
+	return io.MultiReader(bytes.NewReader(buf), rest)
 }
+
+// An errReader fails.
+type errReader struct{ err error }
+
+func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 // validText returns s as UTF-8, read in a code page where it is not.
 func validText(s string) (string, Encoding) {
