@@ -374,7 +374,7 @@ func TestRanges(t *testing.T) {
 	require.Equal(t, "proxyAddresses;range=0-*", e.Attributes[0].Name)
 }
 
-func TestTimeLimitAndAbandon(t *testing.T) {
+func TestTimeLimit(t *testing.T) {
 	s := newVale(t)
 	c := connect(t, s, "reader")
 	s.SetHook(func(_ context.Context, r adtest.Request) adtest.Fault {
