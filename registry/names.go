@@ -55,6 +55,7 @@ func builtins() []builtin {
 		plain("kerberos", CloudKerberos),
 		plain("join-state", JoinState),
 		plain("comanagement", CoManagement),
+		plain("policy-processing", PolicyProcessing),
 		{"ndes", append(slices.Clone(templateParams), "schannel"), func(p Params) (Schema, error) {
 			np, err := p.ndes()
 			return NDES(np), err

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Hive is a root of the registry. The zero Hive is none: a key relative to a root that is not known, as in a
-// Registry.pol or an offline hive read without saying what it is.
+// A Hive is a root of the registry. The zero Hive is none: a key relative to a root that is not known, as in an
+// offline hive that is read without saying where it belongs.
 type Hive uint8
 
 const (

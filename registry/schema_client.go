@@ -65,6 +65,10 @@ func CDJ(p CDJParams) Schema {
 				Path: HKLM(`SOFTWARE\Microsoft\Windows\CurrentVersion\CDJ`), Name: "FallbackToSyncJoin", Type: TypeDWord, OneOf: []uint64{0, 1},
 				Default: DWord(1), Why: "whether a federated device falls back to synchronised join", Source: srcPlan, Basis: Reported,
 			},
+			{
+				Path: HKLM(`SOFTWARE\Microsoft\Windows\CurrentVersion\CDJ`), Name: "EnterpriseDrsName", Type: TypeSZ, Content: DomainName,
+				Why: "the device registration service of AD FS", Source: srcPlan, Basis: Reported,
+			},
 		},
 		Rules: []Rule{tenantRule(), registrationOffRule()},
 	}
@@ -270,6 +274,12 @@ func JoinState() Schema {
 	state := func(p Path, name, why string, c Content) Setting {
 		return Setting{Path: p, Name: name, Type: TypeSZ, ReadOnly: true, Content: c, Why: why, Source: srcState, Basis: Observed}
 	}
+	// The type of these is not documented, so every plausible one is accepted.
+	status := func(p Path, name, why string) Setting {
+		s := state(p, name, why, AnyText)
+		s.Type, s.Other = TypeDWord, []Type{TypeSZ, TypeQWord, TypeBinary}
+		return s
+	}
 	device, tenant, user, enrol := HKLM(joinInfoKey+`\*`), HKLM(tenantsKey+`\*`), HKCU(userJoinKey+`\*`), HKLM(enrolKey+`\*`)
 	return Schema{
 		Name: "join-state", Title: "State of join, registration and enrolment (read-only)",
@@ -277,11 +287,16 @@ func JoinState() Schema {
 			state(device, "TenantId", "the tenant the device is joined to", GUID),
 			state(device, "UserEmail", "the account that joined the device", AnyText),
 			state(device, "IdpDomain", "the domain of the identity provider", AnyText),
+			status(device, "AikCertStatus", "certificate of the TPM's attestation key"),
+			status(device, "AttestationLevel", "how the device was attested"),
+			status(device, "TransportKeyStatus", "state of the transport key"),
 			state(tenant, "DisplayName", "name of the tenant", AnyText),
+			state(tenant, "MdmTermsOfUseUrl", "terms of use of the tenant's MDM", AnyText),
 			state(tenant, "MdmEnrollmentUrl", "where devices of the tenant enrol", AnyText),
 			state(tenant, "MdmComplianceUrl", "where users see why a device is not compliant", AnyText),
 			state(user, "TenantId", "the tenant the user registered the device with: the second half of a dual state", GUID),
 			state(enrol, "ProviderID", "the kind of MDM enrolment", AnyText),
+			state(enrol, "DiscoveryServiceFullURL", "where the enrolment was found", AnyText),
 			state(enrol, "UPN", "the user of the enrolment", AnyText),
 			state(enrol, "AADTenantID", "the tenant of the enrolment", AnyText),
 			{Path: enrol, Name: "EnrollmentType", Type: TypeDWord, ReadOnly: true, Why: "6: MDM by device management; 13: Microsoft Entra joined", Source: srcState, Basis: Reported},
@@ -300,5 +315,23 @@ func CoManagement() Schema {
 			Path: HKLM(ccmKey), Name: "CoManagementFlags", Type: TypeDWord, Other: []Type{TypeQWord, TypeSZ}, ReadOnly: true,
 			Why: "which workloads are with Intune, as a sum of bits", Source: "value kept by the Configuration Manager client; its type is not documented", Basis: Reported,
 		}},
+	}
+}
+
+// PolicyProcessing returns the schema "policy-processing": switches that decide which source of policy counts. Nothing is wanted of
+// them; they explain a value that is not what its policy says.
+func PolicyProcessing() Schema {
+	return Schema{
+		Name: "policy-processing", Title: "Switches that decide which source of policy counts",
+		Settings: []Setting{
+			{
+				Path: HKLM(`SOFTWARE\Policies\Microsoft\Windows\System`), Name: "DisableLGPOProcessing", Type: TypeDWord, OneOf: []uint64{0, 1}, Default: DWord(0),
+				Why: "1 ignores the local Group Policy Object", Source: `GroupPolicy.admx, "Turn off Local Group Policy Objects processing"`,
+			},
+			{
+				Path: HKLM(`SOFTWARE\Microsoft\PolicyManager\*\device\ControlPolicyConflict`), Name: "MDMWinsOverGP", Type: TypeDWord, OneOf: []uint64{0, 1}, Default: DWord(0), ReadOnly: true,
+				Why: "1 lets MDM win over Group Policy, for settings of the Policy CSP only: never for the values of CDJ or MSCEP", Source: "Microsoft Learn, Policy CSP - ControlPolicyConflict", Basis: Reported,
+			},
+		},
 	}
 }

@@ -168,6 +168,7 @@ func HTTPSys() Schema {
 			limit("MaxRequestBytes", 16384, 256, 16777216, DWord(65534), "bytes of the request line and all headers", tooSmall),
 			limit("UrlSegmentMaxLength", 260, 0, 32766, Value{}, "characters of one segment of the path", ""),
 			limit("UrlSegmentMaxCount", 255, 0, 16383, Value{}, "segments of the path", ""),
+			{Path: HKLM(httpKey), Name: "MaxConnections", Type: TypeDWord, Why: "simultaneous connections", Source: srcHTTP},
 			{Path: HKLM(httpKey), Name: "AllowRestrictedChars", Type: TypeDWord, OneOf: []uint64{0, 1}, Default: DWord(0), Why: "accept escaped control characters in addresses", Source: srcHTTP},
 		},
 		Rules: []Rule{{

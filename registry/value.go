@@ -100,8 +100,8 @@ func ExpandString(s string) Value { return Value{TypeExpandSZ, sz(s)} }
 
 func sz(s string) []byte { return append(AppendUTF16(make([]byte, 0, 2*len(s)+2), s), 0, 0) }
 
-// Strings returns a REG_MULTI_SZ. An empty string among list would end the list for its reader (B1 of the
-// format: the list ends at the first empty string), so empty strings are left out.
+// Strings returns a REG_MULTI_SZ. An empty string among list would end the list for its reader, so empty strings are
+// left out ("Registry Value Types": the list ends at the first empty string).
 func Strings(list ...string) Value {
 	var b []byte
 	for _, s := range list {

@@ -267,11 +267,11 @@ func (a *app) schemas(args []string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		fmt.Fprintf(a.out, "%-15s %s\n", name, s.Title)
+		fmt.Fprintf(a.out, "%-17s %s\n", name, s.Title)
 		if params := registry.ParamNames(name); len(params) > 0 {
-			fmt.Fprintf(a.out, "%-15s parameters: %s\n", "", strings.Join(params, ", "))
+			fmt.Fprintf(a.out, "%-17s parameters: %s\n", "", strings.Join(params, ", "))
 		}
 	}
-	fmt.Fprintf(a.out, "%-15s %s\n", "iis", "request limits of applicationHost.config, also checked with schema ndes")
+	fmt.Fprintf(a.out, "%-17s %s\n", "iis", "request limits of applicationHost.config, also checked with schema ndes")
 	return exitOK, nil
 }

@@ -253,7 +253,7 @@ func (p *parser) skip(start int) bool {
 // plausible reports whether the start of a record stands at offset at: [ key NUL ; name NUL ; type ; size ;
 // with names of legal length. It looks at a bounded number of bytes, so searching stays linear.
 func (p *parser) plausible(at int) bool {
-	const longest = 512 * 2 // P1 allows less; a name of more characters is not recognised after an error
+	const longest = 512 * 2 // bytes; more than [MS-GPREG] allows in a name
 	if !p.is(at, '[') {
 		return false
 	}
