@@ -125,6 +125,7 @@ type SyntaxError struct {
 	Why    string
 }
 
+// Error names the structure, its offset and what is wrong with it.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("adsec: not a security descriptor: %s at offset %d: %s", e.What, e.Offset, e.Why)
 }

@@ -143,6 +143,7 @@ type ConfigError struct {
 	Why   string
 }
 
+// Error names the field and what is wrong with it.
 func (e *ConfigError) Error() string { return "ldapdir: Config." + e.Field + ": " + e.Why }
 
 // endpoint is where a Config points to.

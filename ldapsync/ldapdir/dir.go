@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -276,5 +275,3 @@ func first(e entry, attr string) string {
 	})
 	return out
 }
-
-var _ net.Conn = (*wire)(nil)

@@ -32,6 +32,7 @@ type Error struct {
 	cause error
 }
 
+// Error is one line: what was tried, where, what came of it, what to do, and which conditions apply.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("ldapdir: " + e.Op)
