@@ -65,13 +65,13 @@ func ExampleMapping_Apply() {
 		WithUnreadable("mobile")
 	outcomes, err := m.Apply(ann, ldapsync.Env{})
 	for _, o := range outcomes {
-		fmt.Println(o.To, o.Result.Kind, o.Result.Values, o.Result.Reason)
+		fmt.Printf("%s: %s %q (%s)\n", o.To, o.Result.Kind, o.Result.Values, o.Result.Reason)
 	}
 	fmt.Println(err)
 	// Output:
-	// displayName set [OAKLEY, Ann]
-	// mail set [ann.oakley@ashdown.example]
-	// telephoneNumber unknown [] mobile cannot be read
+	// displayName: set ["OAKLEY, Ann"] ()
+	// mail: set ["ann.oakley@ashdown.example"] ()
+	// telephoneNumber: unknown [] (mobile cannot be read)
 	// <nil>
 }
 
