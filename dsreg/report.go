@@ -171,6 +171,8 @@ func verdict(s *Status, d *Diagnosis) string {
 	switch {
 	case errs+warns == 0 && d.Join.State == Undetermined && s.Kind == KindStatus:
 		b.WriteString("; nothing wrong in the rows that are there")
+	case errs+warns == 0 && d.Has("sync-pending"):
+		b.WriteString("; waits for synchronisation, nothing wrong found")
 	case errs+warns == 0:
 		b.WriteString("; nothing wrong found")
 	default:

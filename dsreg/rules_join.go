@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Documents that rules rest on.
@@ -91,6 +92,18 @@ func waiting(c *Case) bool {
 	return msg == "" && p.ClientErrorCode.Value == 0x801c03f2 && (p.RegistrationType.Is("sync") || p.RegistrationType.Is("fallback_sync"))
 }
 
+// short prints a duration without zero parts at its end.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 func renewing(c *Case) bool {
 	p := &c.Status.Diagnostics.Pre
 	return strings.EqualFold(p.ServerErrorSubCode.Raw, "error_missing_device") || strings.EqualFold(p.ServerOperation.Raw, "DeviceRenew")
@@ -112,7 +125,7 @@ func pending(c *Case) (overdue bool, why string) {
 	}
 	age := ref.Sub(since)
 	if age > c.Expect.patience() {
-		return true, fmt.Sprintf("It is %s since %s, more than the patience of %s.", age.Round(60e9), what, c.Expect.patience())
+		return true, fmt.Sprintf("It is %s since %s, more than the patience of %s.", short(age.Round(time.Minute)), what, short(c.Expect.patience()))
 	}
 	return false, ""
 }
@@ -310,7 +323,7 @@ func joinRules() []Rule {
 					return
 				}
 				report(syncFinding(c, "This is the normal interim state of a synchronised join: the registration service does not know the device object yet.",
-					"Wait for the next synchronisation cycle, up to "+c.Expect.patience().String()+". If it persists, check that userCertificate of the computer object is populated and its organisational unit is in scope."))
+					"Wait for the next synchronisation cycle, up to "+short(c.Expect.patience())+". If it persists, check that userCertificate of the computer object is populated and its organisational unit is in scope."))
 			}},
 		{ID: "sync-overdue", Title: "The device object has not arrived in time", Phase: PhaseJoin, Severity: Error, Source: srcDsregcmd + ", pre-join diagnostics; " + srcHybrid, Applies: attempted,
 			Check: func(c *Case, report func(Finding)) {

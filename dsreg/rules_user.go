@@ -153,7 +153,7 @@ func userRules() []Rule {
 				if u.State != Set || c.Clock.Sub(u.Time) <= staleAfter || e.State == Set && e.Time.Before(c.Clock) {
 					return
 				}
-				report(Finding{Rows: c.Cells(&s.AzureAdPrt.Cell, &u.Cell), Cause: fmt.Sprintf("The last renewal is %s old; it happens about every four hours of use. A device that was asleep or offline shows the same.", c.Clock.Sub(u.Time).Round(time.Minute)), Remedy: "Lock and unlock, then check again.", Transient: Maybe, Confidence: Medium})
+				report(Finding{Rows: c.Cells(&s.AzureAdPrt.Cell, &u.Cell), Cause: fmt.Sprintf("The last renewal is %s old; it happens about every four hours of use. A device that was asleep or offline shows the same.", short(c.Clock.Sub(u.Time).Round(time.Minute))), Remedy: "Lock and unlock, then check again.", Transient: Maybe, Confidence: Medium})
 			}},
 		{ID: "prt-inconsistent", Title: "The token expires before it was issued", Phase: PhasePRT, Severity: Info, Source: srcHybrid, User: true, Applies: tokenRows,
 			Check: func(c *Case, report func(Finding)) {

@@ -397,7 +397,7 @@ func (p *parser) section(sec Section, title string) {
 	p.seen |= 1 << sec
 	p.opened, p.inBox, p.outside, p.lastRow, p.wrapOpen = true, false, false, -1, false
 	if p.st.headings == nil {
-		p.st.headings = make([]Heading, 0, min(cap(p.scratch), 12)) // small until rows were seen: hostile input has captures without any
+		p.st.headings = make([]Heading, 0, 10)
 	}
 	p.st.headings = append(p.st.headings, Heading{Section: sec, Title: title, Line: p.line, Closed: true, first: len(p.st.fields)})
 }
@@ -572,7 +572,7 @@ func (p *parser) addRow(e int16, label, value, s string, indent int, tight bool)
 		}
 		next, nextLabel, after := int16(-1), "", ""
 		cut := value
-		if tight && strings.Contains(value, ": ") || strings.Contains(value, " :") {
+		if strings.IndexByte(value, ':') >= 0 && (tight && strings.Contains(value, ": ") || strings.Contains(value, " :")) {
 			cut, next, nextLabel, after = p.inline(e, value, tight)
 		}
 		if next < 0 && !first {

@@ -38,33 +38,33 @@ func clean(s string) string {
 	}, s)
 }
 
-// human prints the verdict in one line, then the findings, worst first.
-func (c *checker) human(name string, st *dsreg.Status, d *dsreg.Diagnosis) error {
+// human prints the verdict in one line, then the findings, worst first. A
+// failed write stays in c.out and is reported when it is flushed.
+func (c *checker) human(name string, st *dsreg.Status, d *dsreg.Diagnosis) {
 	r := dsreg.NewReport(name, st, d)
 	where := clean(name)
 	if st.Several {
 		where = fmt.Sprintf("%s#%d", where, st.Index)
 	}
-	_, err := fmt.Fprintf(c.out, "%s: %s\n", where, c.paint(d.Worst(), clean(r.Verdict)))
+	fmt.Fprintf(c.out, "%s: %s\n", where, c.paint(d.Worst(), clean(r.Verdict)))
 	for _, f := range d.Findings {
 		code := ""
 		if f.Code != "" {
 			code = " (" + f.Code + ")"
 		}
-		_, err = fmt.Fprintf(c.out, "\n  %s %s: %s%s\n", c.paint(f.Severity, fmt.Sprintf("%-7s", f.Severity)), f.ID, f.Title, clean(code))
+		fmt.Fprintf(c.out, "\n  %s %s: %s%s\n", c.paint(f.Severity, fmt.Sprintf("%-7s", f.Severity)), f.ID, f.Title, clean(code))
 		for _, row := range f.Rows {
-			_, err = fmt.Fprintf(c.out, "      line %d: [%s] %s : %s\n", row.Line, clean(row.Section), clean(row.Label), strings.ReplaceAll(clean(row.Value), "\n", "\n          "))
+			fmt.Fprintf(c.out, "      line %d: [%s] %s : %s\n", row.Line, clean(row.Section), clean(row.Label), strings.ReplaceAll(clean(row.Value), "\n", "\n          "))
 		}
 		note := ""
 		if f.Transient == dsreg.Yes {
 			note = " It is expected to pass by itself."
 		}
-		_, err = fmt.Fprintf(c.out, "      why: %s%s\n", clean(f.Cause), note)
+		fmt.Fprintf(c.out, "      why: %s%s\n", clean(f.Cause), note)
 		if f.Remedy != "" {
-			_, err = fmt.Fprintf(c.out, "      do:  %s\n", clean(f.Remedy))
+			fmt.Fprintf(c.out, "      do:  %s\n", clean(f.Remedy))
 		}
 	}
-	return err
 }
 
 func (c *checker) printSummary() error {
