@@ -51,6 +51,8 @@ type Ccmsetup struct {
 	Findings []Finding `json:"-"`
 	// Length is the number of UTF-16 units of the arguments as given, the way Windows counts.
 	Length int `json:"length"`
+
+	hasProperty bool // CCMSETUPCMD was there, if empty
 }
 
 // maxCcmsetup is the longest property value that installs (Prepare internet-based devices; Troubleshoot
@@ -80,9 +82,7 @@ func ParseCcmsetup(line string) (*Ccmsetup, error) {
 	}
 	c := &Ccmsetup{}
 	plain := c.straighten(t)
-	upper := strings.ToUpper(plain)
-	at := strings.Index(upper, "CCMSETUPCMD")
-	if at >= 0 {
+	if at := propertyAt(plain); at >= 0 {
 		before := strings.TrimSpace(plain[:at])
 		rest := strings.TrimLeft(plain[at+len("CCMSETUPCMD"):], " \t")
 		if v, ok := strings.CutPrefix(rest, "="); ok {
@@ -90,7 +90,7 @@ func ParseCcmsetup(line string) (*Ccmsetup, error) {
 				c.note(CheckCcmSpaces, StatusFailure, "CCMSETUPCMD", "A space follows CCMSETUPCMD=: the property is empty and the rest is lost.")
 			}
 			inner, after := c.unquoteProperty(strings.TrimLeft(v, " \t"))
-			c.Form = FormMSI
+			c.Form, c.hasProperty = FormMSI, true
 			if before == "" {
 				c.Form = FormProperty
 			}
@@ -104,6 +104,7 @@ func ParseCcmsetup(line string) (*Ccmsetup, error) {
 			}
 			return c, c.checkAny()
 		}
+		c.note(CheckCcmStray, StatusWarning, "CCMSETUPCMD", "No \"=\" follows CCMSETUPCMD.")
 	}
 	rest := plain
 	if program, after, ok := cutProgram(plain); ok {
@@ -120,6 +121,17 @@ func ParseCcmsetup(line string) (*Ccmsetup, error) {
 	}
 	c.Args = args
 	return c, c.checkAny()
+}
+
+// propertyAt finds the word CCMSETUPCMD, -1 if there is none.
+func propertyAt(t string) int {
+	const name = "CCMSETUPCMD"
+	for i := 0; i+len(name) <= len(t); i++ {
+		if strings.EqualFold(t[i:i+len(name)], name) && (i == 0 || t[i-1] == ' ') {
+			return i
+		}
+	}
+	return -1
 }
 
 func (c *Ccmsetup) checkAny() error {
@@ -255,14 +267,19 @@ func (c *Ccmsetup) split(t string) []CcmsetupArg {
 			if !found {
 				name, value, found = strings.Cut(text[1:], "=")
 			}
+			if !isPropertyName(name) && name != "?" {
+				c.note(CheckCcmStray, StatusWarning, shown, "This is no name of a switch.")
+			}
 			out = append(out, CcmsetupArg{Name: name, Value: value, Switch: true, Bare: !found, Quoted: f.quoted})
 		case strings.Contains(text, "="):
 			name, value, _ := strings.Cut(text, "=")
 			switch {
 			case name == "":
 				c.note(CheckCcmSpaces, StatusFailure, shown, "A space stands before \"=\": the property before it and this value are two words.")
+			case !isPropertyName(name):
+				c.note(CheckCcmStray, StatusWarning, shown, "This is no name of a property.")
 			case value == "" && i+1 < len(fields) && isValueWord(fields[i+1].text):
-				c.note(CheckCcmSpaces, StatusFailure, name, "A space stands after \"=\": the property is empty and its value is a word of its own.", clip(fields[i+1].text))
+				c.note(CheckCcmSpaces, StatusFailure, clip(name), "A space stands after \"=\": the property is empty and its value is a word of its own.", clip(fields[i+1].text))
 			}
 			out = append(out, CcmsetupArg{Name: name, Value: value, Quoted: f.quoted})
 		default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,11 +240,18 @@ func FuzzParseCcmsetup(f *testing.F) {
 			return
 		}
 		p.Lint()
+		if _, err := json.Marshal(p.Report()); err != nil {
+			t.Fatal(err)
+		}
 		if len(p.Findings) > 0 {
 			return
 		}
-		if _, err := json.Marshal(p.Report()); err != nil {
-			t.Fatal(err)
+		again, err := comgmt.ParseCcmsetup(p.CommandLine())
+		if err != nil {
+			t.Fatalf("%q: %v", p.CommandLine(), err)
+		}
+		if !slices.EqualFunc(p.Args, again.Args, func(a, b comgmt.CcmsetupArg) bool { return a.Text() == b.Text() }) {
+			t.Fatalf("%q has %q, written as %q it has %q", s, p.Args, p.CommandLine(), again.Args)
 		}
 	})
 }

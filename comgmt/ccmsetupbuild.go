@@ -131,7 +131,7 @@ func (c *Ccmsetup) CommandLine() string {
 		if c.Program != "" {
 			words = append(words, c.Program)
 		}
-		if len(c.Args) > 0 || c.Form == FormProperty {
+		if len(c.Args) > 0 || c.hasProperty || c.Form == FormProperty {
 			words = append(words, `CCMSETUPCMD="`+strings.ReplaceAll(args, `"`, `""`)+`"`)
 		}
 		for _, p := range c.MSIProperties {
