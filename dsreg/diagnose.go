@@ -326,6 +326,9 @@ func DiagnoseWith(rules []Rule, s *Status, want Expectation) *Diagnosis {
 			if f.Source == "" {
 				f.Source = r.Source
 			}
+			if f.Remedy == "" { // a code that nothing is known about
+				f.Remedy = "Look for the code in the event logs User Device Registration/Admin and AAD/Operational, which say more about it."
+			}
 			if f.Confidence == "" {
 				f.Confidence = High
 			}

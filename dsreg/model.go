@@ -85,7 +85,7 @@ type WorkAccount struct {
 	NgcSet                    Flag
 }
 
-// A SSOState is the box "SSO State"; up to Windows 10 1803 its rows stand in "User State".
+// An SSOState is the box "SSO State"; up to Windows 10 1803 its rows stand in "User State".
 type SSOState struct {
 	AzureAdPrt              Flag
 	AzureAdPrtUpdateTime    Time
@@ -196,7 +196,7 @@ type WinHTTP struct {
 	AccessType Enum
 }
 
-// A NgcCheck is the box "Ngc Prerequisite Check": what Windows Hello for Business needs.
+// An NgcCheck is the box "Ngc Prerequisite Check": what Windows Hello for Business needs.
 type NgcCheck struct {
 	NgcPreReq              ErrorCode
 	IsDeviceJoined         Flag

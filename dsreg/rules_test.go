@@ -336,6 +336,22 @@ func TestFourTokenBlocksKeepTheirOwners(t *testing.T) {
 	require.Equal(t, dsreg.Code(0x80070005), a[3].Marker.Code)
 }
 
+// TestUnknownCodes: a code that is in no table still gives a whole finding.
+func TestUnknownCodes(t *testing.T) {
+	for id, r := range map[string]*dsregtest.Report{
+		"auth-wstrust":  test("Token acquisition Test", "FAIL [0xcaa9000c]"),
+		"auth-kerberos": test("Kerberos Ticket Test", "FAIL [0x80090399]"),
+		"prejoin-other": test("DRS Connectivity Test", "FAIL [0x12345678]"),
+		"prt-missing":   attempt(noToken(), "AcquirePrtDiagnostics", "0xc0009999", dsregtest.UPN, "odd", "no code at all"),
+	} {
+		st := r.Status(t)
+		f, ok := dsreg.Diagnose(st, dsreg.Expectation{}).Find(id)
+		require.True(t, ok, id)
+		requireFinding(t, st, f)
+		require.NotEmpty(t, f.Code, id)
+	}
+}
+
 func TestDiagnosisIsDeterministic(t *testing.T) {
 	for id, fx := range ruleFixtures {
 		st := fx.fires.statuses(t)[0]

@@ -215,25 +215,29 @@ func from1252(b byte) rune {
 // one of cp1252 and cp850 that makes more of them letters, because the
 // program emits ANSI bytes and consoles emit OEM bytes. Valid UTF-8 in s stays.
 func repairBytes(s string) (string, Encoding) {
+	var table, oemTable [128]rune
+	var letters, oemLetters [128]bool
+	n := 0
+	for _, r := range cp850High {
+		oemTable[n], oemLetters[n] = r, unicode.IsLetter(r)
+		n++
+	}
+	for i := range table {
+		table[i] = from1252(byte(i) + 0x80)
+		letters[i] = unicode.IsLetter(table[i])
+	}
 	var ansi, oem int
 	eachInvalid(s, func(b byte) {
-		if unicode.IsLetter(from1252(b)) {
+		if letters[b-0x80] {
 			ansi++
 		}
-		if unicode.IsLetter(highHalf(cp850High, b)) {
+		if oemLetters[b-0x80] {
 			oem++
 		}
 	})
-	enc, table := CP1252, [128]rune{}
+	enc := CP1252
 	if oem > ansi {
-		enc = CP850
-	}
-	for i := range table {
-		if enc == CP850 {
-			table[i] = highHalf(cp850High, byte(i)+0x80)
-		} else {
-			table[i] = from1252(byte(i) + 0x80)
-		}
+		enc, table = CP850, oemTable
 	}
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/8)
