@@ -9,9 +9,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"iter"
 	"math/big"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -699,4 +701,125 @@ func TestCounterpartDeletedAtTheTarget(t *testing.T) {
 	require.Equal(t, ldapsync.ActionWait, only(t, p, ids[1]).Action)
 	w.apply(p)
 	require.Equal(t, ldapsync.ActionWait, only(t, w.plan(), ids[1]).Action)
+}
+
+func TestHiddenAnchorHolds(t *testing.T) {
+	w := newWorld(t)
+	ids := w.users(3)
+	require.NoError(t, w.src.Set(ids[0], "mS-DS-ConsistencyGuid", "0123456789abcdef"))
+	// As Active Directory does it: the attribute is merely not there, and only the security descriptor knows why.
+	w.Source = silent{w.src, "mS-DS-ConsistencyGuid"}
+	p := w.plan()
+	require.Equal(t, 3, p.Count(ldapsync.ActionHold), text(p))
+	require.Contains(t, only(t, p, ids[0]).Reason, "source anchor mS-DS-ConsistencyGuid cannot be read")
+	w.Source = w.src
+	w.cycle()
+	require.Equal(t, []string{"0123456789abcdef"}, w.person(0).All("mS-DS-ConsistencyGuid"))
+	require.Equal(t, []string{ids[1].Raw()}, w.person(1).All("mS-DS-ConsistencyGuid"))
+	// For objects that are joined already nothing depends on it.
+	w.Source = silent{w.src, "title"}
+	p = w.plan()
+	require.True(t, p.Empty(), text(p))
+	require.Contains(t, strings.Join(p.Notices, "\n"), "title cannot be read on 3 objects")
+}
+
+// silent is a source that leaves an attribute out without a word, and says so only when asked.
+type silent struct {
+	*memdir.Dir
+	attr string
+}
+
+func (s silent) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.Object, error] {
+	return func(yield func(ldapsync.Object, error) bool) {
+		for o, err := range s.Dir.Read(ctx, q) {
+			if !yield(o.With(s.attr), err) {
+				return
+			}
+		}
+	}
+}
+
+func (s silent) VerifyAbsent(_ context.Context, _ ldapsync.GUID, attrs []string) ([]ldapsync.Presence, error) {
+	out := make([]ldapsync.Presence, len(attrs))
+	for i, a := range attrs {
+		if strings.EqualFold(a, s.attr) {
+			out[i] = ldapsync.Unreadable
+		}
+	}
+	return out, nil
+}
+
+func TestServerChangesDuringTheRead(t *testing.T) {
+	w := newWorld(t)
+	w.users(3)
+	w.Source = &fickle{Dir: w.src}
+	_, err := w.Plan(context.Background())
+	require.ErrorIs(t, err, ldapsync.ErrPartial)
+	require.ErrorContains(t, err, "another server (dc2")
+}
+
+// fickle answers from another domain controller the second time it is asked who it is.
+type fickle struct {
+	*memdir.Dir
+	asked int
+}
+
+func (f *fickle) Info(ctx context.Context) (ldapsync.DirectoryInfo, error) {
+	f.asked++
+	i, err := f.Dir.Info(ctx)
+	i.Server = fmt.Sprintf("dc%d.ashdown.example", f.asked)
+	return i, err
+}
+
+func TestRateAndRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.users(40)
+		w.Rate = 20
+		start := time.Now()
+		w.cycle()
+		// The first write is free, the others are 50 ms apart.
+		require.Equal(t, 39*50*time.Millisecond, time.Since(start))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.users(1)
+		asked := 0
+		w.dst.SetHook(func(e memdir.Event) error {
+			if e.Op == memdir.OpWrite && !e.Done {
+				if asked++; asked == 1 {
+					return later{}
+				}
+			}
+			return nil
+		})
+		start := time.Now()
+		w.cycle()
+		require.Equal(t, 42*time.Second, time.Since(start))
+	})
+}
+
+// later is a refusal that says when to try again.
+type later struct{}
+
+func (later) Error() string             { return "too many requests" }
+func (later) RetryAfter() time.Duration { return 42 * time.Second }
+func (later) Unwrap() error             { return ldapsync.ErrTransient }
+
+// TestUnconfirmedWrite is about a target that accepts a write and does not keep it.
+func TestUnconfirmedWrite(t *testing.T) {
+	w := newWorld(t)
+	w.users(2)
+	w.Target = forgetful{w.dst}
+	r := w.apply(w.plan())
+	require.Equal(t, 2, r.Failed)
+	require.Contains(t, r.Problems[0].Error, "accepted the write but does not show it")
+	w.SkipConfirm = true
+	require.True(t, w.apply(w.plan()).OK())
+}
+
+type forgetful struct{ *memdir.Dir }
+
+func (f forgetful) Write(_ context.Context, c ldapsync.Change) (ldapsync.GUID, error) {
+	return c.ID, nil
 }

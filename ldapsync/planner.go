@@ -270,6 +270,26 @@ func (p *planner) object(ctx context.Context, o Object) error {
 	if m.action != 0 {
 		return hold(m.action, m.reason)
 	}
+	if p.links[o.ID] == nil && (m.target != nil || p.t.Policy.Create) {
+		// The anchor is for good: an attribute that comes first and only looks absent would give a wrong one.
+		var first []string
+		for _, a := range p.t.Join.sourceAnchors() {
+			if strings.EqualFold(a, "objectGUID") {
+				break
+			}
+			first = append(first, a)
+			if o.Presence(a) == Present {
+				break
+			}
+		}
+		hidden, err := p.hidden(ctx, &o, first)
+		if err != nil {
+			return err
+		}
+		if len(hidden) > 0 {
+			return hold(ActionHold, "the source anchor "+strings.Join(hidden, ", ")+" cannot be read")
+		}
+	}
 	it, rename, err := p.edits(ctx, &o, m, tr)
 	if err != nil {
 		return err

@@ -165,5 +165,12 @@ func (s *Syncer) plan(ctx context.Context, trace *tracer) (*Plan, error) {
 			return nil, err
 		}
 	}
+	after, err := s.Source.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ldapsync: source: %w", err)
+	}
+	if after.Server != src.Server || after.InvocationID != src.InvocationID {
+		return nil, &RefusedError{Why: fmt.Sprintf("another server (%s, before that %s) answered at the end of the reads, and domain controllers do not hold the same at the same moment; try again", after.Server, src.Server), Err: ErrPartial}
+	}
 	return p, p.seal()
 }
