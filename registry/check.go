@@ -79,8 +79,7 @@ func (s *Setting) check(snap *Snapshot, report func(Drift)) {
 		return
 	}
 	if s.Want.isZero() && s.Required {
-		d := s.drift(Missing, Item{}, s.Why)
-		report(d)
+		report(s.drift(Missing, Item{}, "the value is not there: "+s.Why))
 	} else if !s.Want.isZero() && (s.Default.isZero() || s.judge(s.Default) != verdictRight) {
 		why := "the value is not there"
 		if !s.Default.isZero() {

@@ -4,7 +4,7 @@
 . "$ROOT/.ci/lib.sh"
 cd "$ROOT" || exit 1
 
-if need_packages wine wine64; then
+if need_packages wine wine64 python3; then
   export WINEPREFIX=$CI_TMP/wine WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= DISPLAY=
   timeout 300 wine wineboot -i >/dev/null 2>&1
   go build -o "$CI_TMP/regcheck" ./examples/regcheck || { bad "build regcheck"; finish; }
@@ -31,6 +31,34 @@ if need_packages wine wine64; then
     "$rc" diff "k$i.reg" "k$i.txt" >diff.txt 2>&1 && ok "query of $k: same values" || { bad "query of $k"; head -n 5 diff.txt; }
   done
   "$rc" check -schema guide-ndes -together k1.reg k2.reg k3.reg >/dev/null 2>&1 && ok "no drift after the import" || bad "drift after the import"
+  # regcheck as a Windows program reads the live registry.
+# Go programs need bcryptprimitives.dll, which Wine 8 does not have: a DLL that is nothing but one forwarded export.
+cat >"$CI_TMP/dll.py" <<'PY'
+import struct, sys
+va, file_at = 0x1000, 0x200
+name, func, target = b"bcryptprimitives.dll\0", b"ProcessPrng\0", b"advapi32.SystemFunction036\0"
+addresses, names, ordinals, text = va + 40, va + 44, va + 48, va + 50
+section = struct.pack("<IIHHIIIIIII", 0, 0, 0, 0, text, 1, 1, 1, addresses, names, ordinals)
+section += struct.pack("<IIH", text + len(name) + len(func), text + len(name), 0) + name + func + target
+size = len(section)
+section += bytes(0x200 - size)
+head = b"MZ" + bytes(58) + struct.pack("<I", 64)
+head += b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, 240, 0x2022)
+head += struct.pack("<HBBIIIIIQIIHHHHHHIIIIHHQQQQII", 0x20B, 14, 0, 0, 0x200, 0, 0, va, 0x180000000, 0x1000, 0x200,
+                    6, 0, 0, 0, 6, 0, 0, 0x2000, 0x200, 0, 3, 0x100, 0x100000, 0x1000, 0x100000, 0x1000, 0, 16)
+head += struct.pack("<II", va, size) + bytes(120)
+head += b".rdata\0\0" + struct.pack("<IIIIIIHHI", len(section), va, 0x200, file_at, 0, 0, 0, 0, 0x40000040)
+open(sys.argv[1], "wb").write(head + bytes(file_at - len(head)) + section)
+PY
+  if GOOS=windows go build -C "$ROOT" -o "$CI_TMP/regcheck.exe" ./examples/regcheck; then
+    python3 "$CI_TMP/dll.py" "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll"
+    out=$(timeout 120 wine regcheck.exe check -schema guide-ndes 2>&1)
+    [ $? = 0 ] && ok "regcheck.exe: $(printf '%s' "$out" | tr -d '\r')" || { bad "regcheck.exe check on the live registry"; printf '%s\n' "$out" | head -n 10; }
+    timeout 120 wine regcheck.exe check -schema mdm >live.txt 2>&1
+    [ $? = 1 ] && grep -q 'error missing.*AutoEnrollMDM' live.txt && ok "regcheck.exe: AutoEnrollMDM is missing" || { bad "regcheck.exe check -schema mdm"; head -n 5 live.txt; }
+  else
+    bad "regcheck builds for windows"
+  fi
   "$rc" emit -schema guide-ndes -as reg-add-batch -remove -o remove.cmd 2>/dev/null
   # Wine's reg knows no /reg:64, which is the default there anyway.
   sed -i 's, /reg:64,,' remove.cmd
