@@ -178,7 +178,7 @@ func (c CMG) Check() []Finding {
 	}
 	domain := azureDomain(strings.ToLower(raw))
 	if name != "" {
-		c.checkPrefix(raw, name, domain, add)
+		c.checkPrefix(raw, name, add)
 	}
 	c.checkMismatch(name, domain, add)
 	if c.Deployment == Classic {
@@ -198,7 +198,7 @@ func (c CMG) Check() []Finding {
 	return out
 }
 
-func (c CMG) checkPrefix(raw, name, domain string, add func(string, Status, string, ...string)) {
+func (c CMG) checkPrefix(raw, name string, add func(string, Status, string, ...string)) {
 	prefix, _, _ := strings.Cut(name, ".")
 	shown, _, _ := strings.Cut(raw, ".")
 	bad := strings.IndexFunc(prefix, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) >= 0
