@@ -31,6 +31,9 @@ func (s *Status) Layout() Layout {
 	if l, ok := cell("B4", "Windows 11 21H2 and later, Windows 10 22H2", false, &s.SSO.OnPremTgt.Cell, &s.SSO.CloudTgt.Cell, &s.SSO.KerbTopLevelNames.Cell, &d.DisplayNameUpdated.Cell, &s.Diagnostics.HostName.Result.Cell); ok {
 		return l
 	}
+	if l, ok := cell("B3", "Windows 10 21H1 and later", false, &s.Details.DeviceAuthStatus.Cell); ok {
+		return l
+	}
 	if l, ok := cell("A1", "Windows 10 1607 and Windows Server 2016", true, &n.X509CertRequired.Cell); ok {
 		return l
 	}
@@ -42,7 +45,7 @@ func (s *Status) Layout() Layout {
 		home, here := catalog[f.row-1].Section, sectionOf(f.Section)
 		if here == SecDeviceState && (home == SecDeviceDetails || home == SecTenantDetails || catalog[f.row-1].Type == TypeKeySign) ||
 			here == SecUserState && (catalog[f.row-1].Name == "AzureAdPrt" || catalog[f.row-1].Name == "WorkplaceDeviceId") {
-			if s.Has(SecSSOState) || s.Has(SecDeviceDetails) || s.Has(SecTenantDetails) {
+			if s.Details.DeviceCertificateValidity.Present() || s.Has(SecSSOState) || s.Has(SecDeviceDetails) || s.Has(SecTenantDetails) {
 				continue // a current capture that somebody edited
 			}
 			return Layout{"A", "Windows 10 1803 and earlier, Windows Server 2016", true, []Field{f}}
@@ -57,9 +60,6 @@ func (s *Status) Layout() Layout {
 			return cell("B3", "Windows 10 21H1 and later", false, &a.Marker.Cell, &a.AttemptStatus.Cell, &a.UserIdentity.Cell)
 		}
 		return Layout{}, false
-	}
-	if l, ok := cell("B3", "Windows 10 21H1 and later", false, &s.Details.DeviceAuthStatus.Cell); ok {
-		return l
 	}
 	if l, ok := attempt(); ok {
 		return l

@@ -184,6 +184,20 @@ func TestQuirks(t *testing.T) {
 		{"bold row", "| User State |\n     **NgcSet : YES**\n", func(t *testing.T, st *dsreg.Status) {
 			require.True(t, st.User.NgcSet.Yes())
 		}},
+		{"list with code marks", "* AzureAdJoined : `YES`\n* EnterpriseJoined : `NO`\n* DomainJoined : `NO`\n", func(t *testing.T, st *dsreg.Status) {
+			require.Equal(t, dsreg.EntraJoined, st.Join())
+		}},
+		{"JSON strings", "\"   AzureAdJoined : YES\",\r\n\"   DomainJoined : NO\",\r\n", func(t *testing.T, st *dsreg.Status) {
+			require.True(t, st.Device.DomainJoined.No())
+		}},
+		{"table of a report", "<table><tr><td>AzureAdJoined</td><td>:</td><td>YES</td></tr><tr><td>DomainJoined : NO</td></tr></table>", func(t *testing.T, st *dsreg.Status) {
+			require.True(t, st.Device.AzureAdJoined.Yes())
+			require.True(t, st.Device.DomainJoined.No())
+		}},
+		{"OEM bytes", "| Tenant Details |\nTenantName : H\x94henbach\n", func(t *testing.T, st *dsreg.Status) {
+			require.Equal(t, "Höhenbach", st.Tenant.TenantName.Raw)
+			require.Equal(t, dsreg.CP850, st.Source.Encoding)
+		}},
 		{"several rows on a line", "| Device State |\nAzureAdJoined : YES  EnterpriseJoined : NO, DomainJoined : YES; DomainName : ASHDOWN\n", func(t *testing.T, st *dsreg.Status) {
 			require.Equal(t, dsreg.HybridJoined, st.Join())
 			require.Equal(t, "ASHDOWN", st.Device.DomainName.Raw)

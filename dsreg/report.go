@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -60,7 +61,7 @@ func NewReport(file string, s *Status, d *Diagnosis) Report {
 		JoinState: d.Join.State, Registered: d.Join.Registered, DualState: d.Join.Dual, Missing: d.Join.Missing,
 		DeviceID: s.Details.DeviceID.text(), TenantID: s.Tenant.TenantID.text(), TenantName: s.Tenant.TenantName.Raw,
 		DomainName: s.Device.DomainName.Raw, DeviceName: s.Device.DeviceName.Raw, PRT: s.PRT(),
-		WorkAccounts: []ReportAccount{}, Layout: s.Layout().Builds, Encoding: s.Source.Encoding, Findings: d.Findings, Rows: s.fields}
+		WorkAccounts: []ReportAccount{}, Layout: s.Layout().Builds, Encoding: s.Source.Encoding, Findings: slices.Clone(d.Findings), Rows: s.fields}
 	if t := &s.Diagnostics.Pre.ClientTime; t.State == Set {
 		r.ClientTime = t.Time.Format(time.RFC3339Nano)
 	}

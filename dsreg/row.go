@@ -22,7 +22,7 @@ func (p *parser) row(t, s string, indent int) bool {
 			if u := strings.TrimLeft(t, "*_`\"'-#• \t"); len(u) < len(t) && u != "" {
 				if i := strings.IndexByte(u, ':'); i > 0 {
 					if e, label, rest = p.match(u, i); e >= 0 {
-						rest = strings.TrimRight(rest, "*_`\"', \t")
+						rest = strings.Trim(rest, "*_`\"', \t")
 					}
 				}
 			}

@@ -6,18 +6,19 @@ import "strings"
 // provisioning of Windows Hello for Business when they say NO. One rule each.
 var blockers = [...]struct {
 	label, cause, remedy string
+	trust                Trust // the trust type that needs the row
 	cell                 func(*NgcCheck) *Flag
 }{
-	{"IsDeviceJoined", "The device is not joined.", "Join it first.", func(n *NgcCheck) *Flag { return &n.IsDeviceJoined }},
-	{"IsUserAzureAD", "The user did not sign in with an account of Microsoft Entra ID, or has no token.", "Repair the primary refresh token, or use a synchronised user.", func(n *NgcCheck) *Flag { return &n.IsUserAzureAD }},
-	{"PostLogonEnabled", "Provisioning is left to a custom mechanism.", "Nothing, if that is intended.", func(n *NgcCheck) *Flag { return &n.PostLogonEnabled }},
-	{"DeviceEligible", "The device lacks required hardware, for example a TPM in a virtual machine.", "Provide a TPM or relax the policy.", func(n *NgcCheck) *Flag { return &n.DeviceEligible }},
-	{"SessionIsNotRemote", "The session is remote.", "Sign in at the console.", func(n *NgcCheck) *Flag { return &n.SessionIsNotRemote }},
-	{"ScepReady", "The certificate from MDM is not ready.", "Check the SCEP profile.", func(n *NgcCheck) *Flag { return &n.ScepReady }},
-	{"AdfsRefreshToken", "There is no enterprise token of AD FS, which certificate trust needs.", "See enterprise-prt-failing.", func(n *NgcCheck) *Flag { return &n.AdfsRefreshToken }},
-	{"AdfsRaIsReady", "AD FS is not set up as registration authority.", "Configure the registration authority.", func(n *NgcCheck) *Flag { return &n.AdfsRaIsReady }},
-	{"LogonCertTemplateReady", "The template of the sign-in certificate is not ready.", "Publish the template and grant AD FS the right to enrol.", func(n *NgcCheck) *Flag { return &n.LogonCertTemplateReady }},
-	{"OnPremTGT", "There is no cloud Kerberos ticket (CloudTGT before Windows 11 23H2).", "Check the Microsoft Entra Kerberos server object and the build.", func(n *NgcCheck) *Flag { return &n.OnPremTGT }},
+	{"IsDeviceJoined", "The device is not joined.", "Join it first.", "", func(n *NgcCheck) *Flag { return &n.IsDeviceJoined }},
+	{"IsUserAzureAD", "The user did not sign in with an account of Microsoft Entra ID, or has no token.", "Repair the primary refresh token, or use a synchronised user.", "", func(n *NgcCheck) *Flag { return &n.IsUserAzureAD }},
+	{"PostLogonEnabled", "Provisioning is left to a custom mechanism.", "Nothing, if that is intended.", "", func(n *NgcCheck) *Flag { return &n.PostLogonEnabled }},
+	{"DeviceEligible", "The device lacks required hardware, for example a TPM in a virtual machine.", "Provide a TPM or relax the policy.", "", func(n *NgcCheck) *Flag { return &n.DeviceEligible }},
+	{"SessionIsNotRemote", "The session is remote.", "Sign in at the console.", "", func(n *NgcCheck) *Flag { return &n.SessionIsNotRemote }},
+	{"ScepReady", "The certificate from MDM is not ready.", "Check the SCEP profile.", "", func(n *NgcCheck) *Flag { return &n.ScepReady }},
+	{"AdfsRefreshToken", "There is no enterprise token of AD FS, which certificate trust needs.", "See enterprise-prt-failing.", TrustCertificate, func(n *NgcCheck) *Flag { return &n.AdfsRefreshToken }},
+	{"AdfsRaIsReady", "AD FS is not set up as registration authority.", "Configure the registration authority.", TrustCertificate, func(n *NgcCheck) *Flag { return &n.AdfsRaIsReady }},
+	{"LogonCertTemplateReady", "The template of the sign-in certificate is not ready.", "Publish the template and grant AD FS the right to enrol.", TrustCertificate, func(n *NgcCheck) *Flag { return &n.LogonCertTemplateReady }},
+	{"OnPremTGT", "There is no cloud Kerberos ticket (CloudTGT before Windows 11 23H2).", "Check the Microsoft Entra Kerberos server object and the build.", TrustCloudKerberos, func(n *NgcCheck) *Flag { return &n.OnPremTGT }},
 }
 
 func helloRules() []Rule {
@@ -70,8 +71,8 @@ func helloRules() []Rule {
 					return // nothing is joined, so nothing is missing
 				}
 				f := Finding{Rows: c.Cells(&cell.Cell, &c.Status.Ngc.PreReqResult.Cell), Cause: b.cause, Remedy: b.remedy, Transient: No}
-				if c.Expect.Hello == Yes {
-					f.Severity = Warning
+				if c.Expect.Hello == Yes || b.trust != "" && b.trust == c.Expect.Trust {
+					f.Severity = Warning // what is deployed does not work
 				}
 				report(f)
 			},

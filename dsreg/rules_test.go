@@ -289,6 +289,8 @@ func TestNotExpectedIsNotBroken(t *testing.T) {
 	require.Equal(t, dsreg.Info, severity(of(waiting(), dsreg.Expectation{Join: dsreg.HybridJoined}), "join-state-unexpected"))
 	require.Equal(t, dsreg.Info, severity(of(test("AD Configuration Test", "FAIL [0x80070002]"), dsreg.Expectation{Join: dsreg.DomainJoined}), "domain-only-scp-missing"))
 	require.Equal(t, dsreg.Info, severity(of(dsregtest.New(dsregtest.Workgroup)), "prt-not-applicable"))
+	require.Equal(t, dsreg.Info, severity(of(blocked("AdfsRefreshToken"), dsreg.Expectation{Trust: dsreg.TrustCloudKerberos}), "whfb-blocked-adfsrefreshtoken"))
+	require.Equal(t, dsreg.Warning, severity(of(blocked("AdfsRefreshToken"), dsreg.Expectation{Trust: dsreg.TrustCertificate}), "whfb-blocked-adfsrefreshtoken"))
 	require.Equal(t, dsreg.Warning, severity(of(test("Kerberos Ticket Test", "FAIL [0x80090311]")), "auth-kerberos"), "there is a fallback")
 	require.Equal(t, dsreg.Error, severity(of(test("Kerberos Ticket Test", "FAIL [0x80090311]").Set(dd, "Fallback to Sync-Join", "DISABLED").Set(dd, "Fallback to Fed-Join", "DISABLED")), "auth-kerberos"))
 }
