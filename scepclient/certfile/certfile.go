@@ -7,7 +7,6 @@
 package certfile
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -34,7 +33,11 @@ const maxFile = 4 << 20
 // WriteFile replaces path atomically: it writes a temporary file with mode in the same folder, syncs it,
 // and renames it. The file never has a wider mode, whatever the umask. On Windows the mode has no effect beyond
 // the read-only bit; put keys into a folder with a fitting ACL there.
-func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	return write(path, data, mode, true)
+}
+
+func write(path string, data []byte, mode os.FileMode, sync bool) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
 	if err != nil {
 		return err
@@ -53,8 +56,10 @@ func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
 			return err
 		}
 	}
-	if err = f.Sync(); err != nil {
-		return err
+	if sync {
+		if err = f.Sync(); err != nil {
+			return err
+		}
 	}
 	if err = f.Close(); err != nil {
 		return err
@@ -126,13 +131,20 @@ func ParseKey(b []byte) (crypto.Signer, error) {
 
 // WriteCertificates writes certificates as PEM with mode 0644, in the order given.
 func WriteCertificates(path string, certs ...*x509.Certificate) error {
-	var b bytes.Buffer
+	return write(path, encode(certs), CertMode, true)
+}
+
+// WriteChain is WriteCertificates without waiting for the disk: after a power failure a chain can be fetched again,
+// which a certificate cannot.
+func WriteChain(path string, certs ...*x509.Certificate) error {
+	return write(path, encode(certs), CertMode, false)
+}
+
+func encode(certs []*x509.Certificate) (out []byte) {
 	for _, c := range certs {
-		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
-			return err
-		}
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
-	return WriteFile(path, b.Bytes(), CertMode)
+	return out
 }
 
 // ReadCertificates reads all certificates of a PEM or DER file.

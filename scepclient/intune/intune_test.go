@@ -340,7 +340,7 @@ func TestParseDevice(t *testing.T) {
 	d, err := intune.ParseDevice(strings.NewReader(`{"joinState":"hybrid-pending","values":{"DeviceName":"X"}}`))
 	require.NoError(t, err)
 	require.Equal(t, intune.HybridPending, d.Join)
-	for _, s := range []string{"", "[]", `{"joinState":"x"}`, `{"platform":"x"}`, `{"values":{"Nope":"1"}}`, `{"more":1}`} {
+	for _, s := range []string{"", "[]", `{"joinState":"x"}`, `{"platform":"x"}`, `{"values":{"Nope":"1"}}`, `{"more":1}`, `{} {}`} {
 		_, err := intune.ParseDevice(strings.NewReader(s))
 		require.Error(t, err, s)
 	}

@@ -2,6 +2,7 @@ package intune
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -42,6 +43,9 @@ func ParseDevice(r io.Reader) (*Device, error) {
 	var d Device
 	if err := dec.Decode(&d); err != nil {
 		return nil, fmt.Errorf("intune: device: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("intune: device: more than one JSON value")
 	}
 	if d.Platform != "" && !slices.ContainsFunc(resourceTypes, func(t struct {
 		scep, root string

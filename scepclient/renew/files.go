@@ -49,7 +49,7 @@ func write(dir string, key crypto.Signer, iss *scepclient.Issued) error {
 			return err
 		}
 	}
-	if err := certfile.WriteCertificates(filepath.Join(dir, ChainFile), iss.Chain...); err != nil {
+	if err := certfile.WriteChain(filepath.Join(dir, ChainFile), iss.Chain...); err != nil {
 		return err
 	}
 	return certfile.WriteCertificates(filepath.Join(dir, CertFile), iss.Certificate)
