@@ -213,8 +213,9 @@ type Case struct {
 	Clock      time.Time
 	ClockGiven bool
 
-	codes    []rowCode
-	outdated bool // the recorded failure is older than tests that pass now
+	codes     []rowCode
+	attempted bool // the capture holds a trace of a join attempt
+	outdated  bool // the recorded failure is older than tests that pass now
 }
 
 // A rowCode is an error code of the join with the cell that printed it.
@@ -302,42 +303,47 @@ func DiagnoseWith(rules []Rule, s *Status, want Expectation) *Diagnosis {
 	if t := &s.Diagnostics.Pre.ClientTime; t.State == Set {
 		c.Clock, c.ClockGiven = t.Time, false
 	}
+	c.attempted = c.lookForAttempt()
 	c.collect()
 	d := &Diagnosis{Join: c.Join, Context: c.Context}
+	names := make([]string, 2*len(rules))
+	d.Passed, d.NotApplicable = names[:0:len(rules)], names[len(rules):len(rules)]
 	reliable := c.Context.UserRowsCount()
+	var r *Rule // the rule that reports
+	report := func(f Finding) {
+		f.ID = r.ID
+		if f.Severity == 0 {
+			f.Severity = r.Severity
+		}
+		if f.Phase == "" {
+			f.Phase = r.Phase
+		}
+		if f.Title == "" {
+			f.Title = r.Title
+		}
+		if f.Source == "" {
+			f.Source = r.Source
+		}
+		if f.Remedy == "" { // a code that nothing is known about
+			f.Remedy = "Look for the code in the event logs User Device Registration/Admin and AAD/Operational, which say more about it."
+		}
+		if f.Confidence == "" {
+			f.Confidence = High
+		}
+		if r.User && !reliable && f.Severity > Info {
+			f.Severity, f.Confidence = Info, Low
+			f.Cause += " The command did not run as an ordinary signed-in user, so this may describe somebody else: run it again un-elevated, in the user's own session."
+		}
+		d.Findings = append(d.Findings, f)
+	}
 	for i := range rules {
-		r := &rules[i]
+		r = &rules[i]
 		if r.Applies != nil && !r.Applies(c) {
 			d.NotApplicable = append(d.NotApplicable, r.ID)
 			continue
 		}
 		before := len(d.Findings)
-		r.Check(c, func(f Finding) {
-			f.ID = r.ID
-			if f.Severity == 0 {
-				f.Severity = r.Severity
-			}
-			if f.Phase == "" {
-				f.Phase = r.Phase
-			}
-			if f.Title == "" {
-				f.Title = r.Title
-			}
-			if f.Source == "" {
-				f.Source = r.Source
-			}
-			if f.Remedy == "" { // a code that nothing is known about
-				f.Remedy = "Look for the code in the event logs User Device Registration/Admin and AAD/Operational, which say more about it."
-			}
-			if f.Confidence == "" {
-				f.Confidence = High
-			}
-			if r.User && !reliable && f.Severity > Info {
-				f.Severity, f.Confidence = Info, Low
-				f.Cause += " The command did not run as an ordinary signed-in user, so this may describe somebody else: run it again un-elevated, in the user's own session."
-			}
-			d.Findings = append(d.Findings, f)
-		})
+		r.Check(c, report)
 		if len(d.Findings) == before {
 			d.Passed = append(d.Passed, r.ID)
 		}

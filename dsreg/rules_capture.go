@@ -167,9 +167,8 @@ func redacted(v string) bool {
 	if strings.Contains(v, "REDACTED_") || strings.Contains(v, "[REDACTED") || v == "REDACTED" || strings.Contains(v, "EUII Hidden") || strings.Contains(v, "****") || strings.Contains(v, "***\\") || strings.Contains(v, "[Date]") || strings.Contains(v, "{lots of") {
 		return true
 	}
-	low := strings.ToLower(v)
-	for _, run := range [...]string{"xxxx", "yyyy", "zzzz"} {
-		if strings.Contains(low, run) {
+	for _, run := range [...]string{"xxxx", "XXXX", "yyyy", "zzzz"} {
+		if strings.Contains(v, run) {
 			return true
 		}
 	}

@@ -23,7 +23,9 @@ var allRules = sync.OnceValue(Rules)
 func isStatus(c *Case) bool { return c.Status.Kind == KindStatus }
 
 // attempted reports a capture that holds a trace of a join attempt.
-func attempted(c *Case) bool {
+func attempted(c *Case) bool { return c.attempted }
+
+func (c *Case) lookForAttempt() bool {
 	p := &c.Status.Diagnostics.Pre
 	if c.Status.Log != nil || p.ClientErrorCode.Present() || p.ServerMessage.Present() || p.ServerErrorCode.Present() || p.ServerErrorSubCode.Present() {
 		return true
