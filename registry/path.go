@@ -83,7 +83,9 @@ var ErrHive = errors.New("registry: no known root key")
 // does it. The error wraps ErrHive.
 func ParsePath(s string) (Path, error) {
 	rest := s
-	if i := strings.Index(rest, "::"); i >= 0 && i+2 < len(rest) && strings.HasSuffix(strings.ToLower(rest[:i]), "registry") {
+	if strings.HasPrefix(rest, "HKEY_") {
+		// The usual form has no provider in front.
+	} else if i := strings.Index(rest, "::"); i >= 0 && i+2 < len(rest) && strings.HasSuffix(strings.ToLower(rest[:i]), "registry") {
 		rest = rest[i+2:]
 	}
 	root, key, _ := strings.Cut(rest, `\`)

@@ -101,7 +101,7 @@ func Decode(r io.Reader) iter.Seq2[registry.Entry, error] { return Decoder{}.Dec
 // Decode yields the entries of r in order: a CreateKey per key header, a Set, DeleteValue or DeleteKey per line,
 // and a Note per comment line, with its semicolon. A comment behind a value is in the Note of that Entry. An empty
 // line beyond the one that separates keys is a Note without text, so that Encode gives it back. Errors are *registry.SyntaxError; an error of r ends the sequence as it is. The sequence can be
-// ranged over once.
+// ranged over once. Names and data of entries that stand near each other share blocks of a few kilobytes.
 func (d Decoder) Decode(r io.Reader) iter.Seq2[registry.Entry, error] {
 	_, seq := d.Open(r)
 	return seq
@@ -138,7 +138,8 @@ type parser struct {
 	state   keyState
 	pending hexValue
 	unq     []byte // scratch for unquote
-	blanks  int    // empty lines since the last line
+	arena   arena
+	blanks  int // empty lines since the last line
 	last    lineKind
 }
 
@@ -279,7 +280,7 @@ func (p *parser) parseLine(line []byte) {
 			p.fail("value name", err, nil)
 			return
 		}
-		p.valueLine(string(name), rest, odd)
+		p.valueLine(p.arena.text(name), rest, odd)
 	default:
 		p.fail("", "neither key, value nor comment: "+clip(string(line)), nil)
 	}
@@ -297,7 +298,7 @@ func (p *parser) keyLine(line []byte) {
 		p.fail("key", why+"; this line and the values below it are dropped", nil)
 		return
 	}
-	name, rest := string(line[:end]), line[end+1:]
+	name, rest := p.arena.text(line[:end]), line[end+1:]
 	op := registry.CreateKey
 	if strings.HasPrefix(name, "-") {
 		op, name = registry.DeleteKey, name[1:]
@@ -390,6 +391,13 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 func trimLeft(b []byte) []byte {
 	for len(b) > 0 && isBlank(b[0]) {
 		b = b[1:]
+	}
+	return b
+}
+
+func trimRight(b []byte) []byte {
+	for len(b) > 0 && isBlank(b[len(b)-1]) {
+		b = b[:len(b)-1]
 	}
 	return b
 }

@@ -2,8 +2,10 @@ package regfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.internal/hybridkit/registry"
 )
@@ -12,7 +14,7 @@ import (
 type hexValue struct {
 	active bool
 	entry  registry.Entry
-	data   []byte
+	data   []byte // reused; a finished value is copied
 	odd    string // what was strange about the name
 }
 
@@ -23,7 +25,7 @@ func (p *parser) valueLine(name string, rest []byte, odd string) {
 		p.fail("value", "no = behind the name "+strconv.Quote(clip(name)), nil)
 		return
 	}
-	rest = bytes.TrimRight(trimLeft(rest[1:]), " \t")
+	rest = trimRight(trimLeft(rest[1:]))
 	if p.ignored() {
 		return
 	}
@@ -47,9 +49,9 @@ func (p *parser) valueLine(name string, rest []byte, odd string) {
 		if odd == "" {
 			odd = strange
 		}
-		// unquote reuses its buffer: the text is copied here into the only allocation of the data.
+		// unquote reuses its buffer: the text is copied here.
 		e.Value.Type = registry.TypeSZ
-		e.Value.Data = appendSZ(make([]byte, 0, 2*len(text)+2), text)
+		e.Value.Data = appendSZ(p.arena.bytes(2*len(text)+2), text)
 		e.Note = comment(tail)
 	case bytes.HasPrefix(rest, []byte("dword:")):
 		n, tail, ok := dword(rest[len("dword:"):])
@@ -60,7 +62,8 @@ func (p *parser) valueLine(name string, rest []byte, odd string) {
 		if c := trimLeft(rest[len("dword:"):]); odd == "" && c[0] == ';' {
 			odd = "dword without digits before a comment; Wine imports 0"
 		}
-		e.Value = registry.DWord(n)
+		e.Value.Type = registry.TypeDWord
+		e.Value.Data = binary.LittleEndian.AppendUint32(p.arena.bytes(4), n)
 		e.Note = comment(tail)
 	case bytes.HasPrefix(rest, []byte("hex")):
 		typ, data, strange, ok := hexType(rest[len("hex"):])
@@ -72,7 +75,7 @@ func (p *parser) valueLine(name string, rest []byte, odd string) {
 			odd = strange
 		}
 		e.Value.Type = typ
-		p.pending = hexValue{active: true, entry: e, data: make([]byte, 0, len(data)/3+1), odd: odd}
+		p.pending = hexValue{active: true, entry: e, data: p.pending.data[:0], odd: odd}
 		p.hexData(data)
 		return
 	default:
@@ -254,7 +257,7 @@ func (p *parser) dropHex(msg string) {
 // that does not start with a digit ends and drops the value and is itself lost, even if it is a key header:
 // that is what Windows does, and the values below then land in the wrong key, so it is worth an error.
 func (p *parser) continued(line []byte) {
-	line = bytes.TrimRight(trimLeft(line), " \t")
+	line = trimRight(trimLeft(line))
 	switch {
 	case len(line) == 0:
 	case line[0] == ';':
@@ -270,7 +273,11 @@ func (p *parser) continued(line []byte) {
 func (p *parser) finishHex(rest []byte) {
 	p.pending.active = false
 	e := p.pending.entry
-	e.Value.Data = p.stored(e.Value.Type, p.pending.data)
+	data := p.stored(e.Value.Type, p.pending.data)
+	e.Value.Data = append(p.arena.bytes(len(data)), data...)
+	if cap(p.pending.data) > 64<<10 {
+		p.pending.data = nil
+	}
 	e.Note += comment(rest)
 	p.value(e, p.pending.odd)
 }
@@ -308,3 +315,39 @@ var unhex = func() (t [256]byte) {
 	}
 	return
 }()
+
+// An arena hands out memory for names and data from blocks, so that most entries need no allocation of their own. A block
+// is kept as long as anything in it is; blocks are small so that this does not matter.
+type arena struct {
+	block []byte
+	names strings.Builder
+}
+
+const arenaBlock = 4 << 10
+
+// bytes returns an empty slice with room for n bytes.
+func (a *arena) bytes(n int) []byte {
+	if n > arenaBlock/4 {
+		return make([]byte, 0, n)
+	}
+	if cap(a.block)-len(a.block) < n {
+		a.block = make([]byte, 0, arenaBlock)
+	}
+	from := len(a.block)
+	a.block = a.block[:from+n]
+	return a.block[from : from : from+n]
+}
+
+// text returns b as a string.
+func (a *arena) text(b []byte) string {
+	if len(b) > arenaBlock/4 {
+		return string(b)
+	}
+	if a.names.Cap()-a.names.Len() < len(b) {
+		a.names = strings.Builder{}
+		a.names.Grow(arenaBlock)
+	}
+	from := a.names.Len()
+	a.names.Write(b)
+	return a.names.String()[from:]
+}
