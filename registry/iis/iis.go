@@ -255,13 +255,17 @@ func drift(file, at, site, attr, code string, have Limit, def, want uint64) (reg
 	if have.Set && have.Value >= want {
 		return registry.Drift{}, false
 	}
+	place := site // maxUrl is inherited
+	if attr == "maxQueryString" {
+		place = at
+	}
 	d := registry.Drift{
 		Kind: registry.WrongValue, Severity: registry.Failure,
 		Path: registry.Path{Key: `applicationHost.config\` + at}, Name: "requestLimits/@" + attr,
 		Want: strconv.FormatUint(want, 10), Source: source, Origin: registry.Origin{Source: file, Pos: registry.Pos{Line: have.Line}},
 		Why: fmt.Sprintf("IIS answers long SCEP requests with %s", code),
 		Remedy: fmt.Sprintf(`appcmd set config "%s" -section:system.webServer/security/requestFiltering /requestLimits.%s:%d /commit:apphost, then restart IIS`,
-			map[bool]string{true: at, false: site}[attr == "maxQueryString"], attr, want),
+			place, attr, want),
 	}
 	if have.Set {
 		d.Got = strconv.FormatUint(have.Value, 10)
