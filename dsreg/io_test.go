@@ -219,6 +219,15 @@ func TestRedact(t *testing.T) {
 	}
 	require.NotEqual(t, name(a), name(b), "two computers stay two")
 	require.Equal(t, name(a)[strings.Index(name(a), "."):], name(b)[strings.Index(name(b), "."):], "one domain stays one")
+	clean, err := dsreg.Redact(attempt(hybrid(), "AcquirePrtDiagnostics", "0xc000006d", "S-1-12-1-1234567890-11-22-33", "x", "SID S-1-5-21-1-2-3-1104 of S-1-12-1-1234567890-11-22-33").
+		Set("IE Proxy Config for Current User", "Proxy Server List", "10.20.30.40:8080;proxy.ashdown.example:3128").String())
+	require.NoError(t, err)
+	for _, gone := range []string{"1234567890", "S-1-5-21-1-", "10.20.30.40", "proxy.ashdown"} {
+		require.NotContains(t, clean, gone)
+	}
+	require.Contains(t, clean, "User Identity : S-1-5-21-0-0-0-1\n")
+	require.Contains(t, clean, "SID S-1-5-21-0-0-0-2 of S-1-5-21-0-0-0-1\n")
+	require.Contains(t, clean, "Proxy Server List : 192.0.2.1:8080;domain")
 	_, err = dsreg.Redact("nothing to see")
 	require.ErrorIs(t, err, dsreg.ErrNoCapture)
 }

@@ -14,7 +14,7 @@ import (
 // stay hex, addresses stay addresses.
 //
 // Replaced are device, tenant, key and request GUIDs, thumbprints, tenant,
-// domain, computer and user names, UPNs, the hosts of URLs that are not
+// domain, computer and user names, UPNs, SIDs, the hosts of URLs that are not
 // Microsoft's, proxy hosts, settings blobs, and any of these where they occur
 // again in server messages, logs and the text around the capture. Kept are
 // labels, states, times, codes, versions, and GUIDs that are constants of Windows.
@@ -188,10 +188,13 @@ func (r *Redactor) put(key, value string) {
 	}
 }
 
+// noSID begins the security identifiers that a Redactor makes.
+const noSID = "s-1-5-21-0-0-0-"
+
 // ours reports a value that this or another Redactor made.
 func ours(s string) bool {
 	low := strings.ToLower(s)
-	if strings.HasSuffix(low, ".redacted.example") {
+	if strings.HasSuffix(low, ".redacted.example") || strings.HasPrefix(low, "192.0.2.") || strings.HasPrefix(low, noSID) {
 		return true
 	}
 	for _, kind := range [...]string{"pc", "domain", "user", "tenant", "vendor"} {
@@ -226,7 +229,13 @@ func commonWord(v string) bool {
 // domain replaces a DNS name by one under the reserved domain example.
 func (r *Redactor) domain(v string) {
 	v = strings.TrimSuffix(strings.TrimSpace(v), ".")
-	if !strings.Contains(v, ".") || redacted(v) || ours(v) || microsoftHost(v) || strings.ContainsAny(v, " /<>") || strings.Trim(v, "0123456789.") == "" {
+	if !strings.Contains(v, ".") || redacted(v) || ours(v) || microsoftHost(v) || strings.ContainsAny(v, " /<>") {
+		return
+	}
+	if strings.Trim(v, "0123456789.") == "" {
+		if _, done := r.names[v]; !done && strings.Count(v, ".") == 3 {
+			r.put(v, fmt.Sprintf("192.0.2.%d", r.fresh("ip"))) // the range for documentation, RFC 5737
+		}
 		return
 	}
 	if _, done := r.names[asciiLower(v)]; !done {
@@ -268,8 +277,9 @@ func (r *Redactor) hex(v string) {
 	r.put(v, n)
 }
 
-// scan finds identities by their own shape: GUIDs, addresses, hosts of URLs.
+// scan finds identities by their own shape: SIDs, GUIDs, addresses, hosts of URLs.
 func (r *Redactor) scan(s string) {
+	r.sids(s)
 	for i := 0; i+36 <= len(s); i++ {
 		if s[i+8] != '-' {
 			continue
@@ -307,6 +317,29 @@ func (r *Redactor) scan(s string) {
 		}
 		r.domain(s[at:b])
 		i = b
+	}
+}
+
+// sids finds security identifiers of accounts: of domains and computers
+// (S-1-5-21-…) and of Microsoft Entra ID (S-1-12-1-…).
+func (r *Redactor) sids(s string) {
+	for rest := s; ; {
+		i := strings.Index(rest, "S-1-")
+		if i < 0 {
+			return
+		}
+		rest = rest[i:]
+		end := len("S-1-")
+		for end < len(rest) && end < 80 && (rest[end] >= '0' && rest[end] <= '9' || rest[end] == '-') {
+			end++
+		}
+		sid := strings.TrimRight(rest[:end], "-")
+		if (strings.HasPrefix(sid, "S-1-5-21-") || strings.HasPrefix(sid, "S-1-12-1-")) && !ours(sid) {
+			if _, done := r.names[asciiLower(sid)]; !done {
+				r.put(sid, fmt.Sprintf("%s%d", strings.ToUpper(noSID), r.fresh("sid")))
+			}
+		}
+		rest = rest[end:]
 	}
 }
 
