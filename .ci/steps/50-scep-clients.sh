@@ -98,6 +98,9 @@ elif [ "$(id -u)" = 0 ] && need_packages debootstrap; then
   [ -e "$keys" ] && opts=(--keyring="$keys")
   if debootstrap "${opts[@]}" --variant=minbase --include="$(IFS=,; echo "${strongswan[*]}")" trixie "$CI_TMP/trixie" >debootstrap.log 2>&1; then
     root=$CI_TMP/trixie/sw chroot=(chroot "$CI_TMP/trixie")
+    for m in proc sys dev/pts dev; do # should debootstrap leave any mounted, the folder could not be removed safely
+      mountpoint -q "$CI_TMP/trixie/$m" && umount "$CI_TMP/trixie/$m"
+    done
   else
     skip "Debian 13 with strongSwan 6 could not be set up: $(tail -n 1 debootstrap.log)"
   fi
