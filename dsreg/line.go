@@ -65,8 +65,14 @@ func (p *parser) piece(s string) {
 	p.other(t, s, indent)
 }
 
+// fullRule is the rule of an untouched capture.
+const fullRule = "+----------------------------------------------------------------------+"
+
 // isRule reports a box rule, a Markdown rule or a code fence.
 func isRule(t string) bool {
+	if t == fullRule {
+		return true
+	}
 	if len(t) < 3 {
 		return false
 	}

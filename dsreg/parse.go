@@ -103,7 +103,7 @@ func ParseAll(r io.Reader) ([]*Status, error) {
 
 // chunkSize is how much text is read before captures are cut out of it. A
 // capture shares the memory of its chunk.
-const chunkSize = 64 << 10
+const chunkSize = 128 << 10
 
 // Decode iterates the captures of r in memory bounded by MaxCapture. After an
 // error, which comes with a nil Status, there is nothing more.

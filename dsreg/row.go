@@ -246,7 +246,7 @@ func (p *parser) pushRow(e int16, label, value, s string, indent int) {
 }
 
 func (p *parser) push(f Field) {
-	if f.Value != "" && !isASCII(f.Value) {
+	if !p.ascii && !isASCII(f.Value) {
 		if fixed, ok := repairValue(f.Value); ok {
 			p.st.Source.Repairs = append(p.st.Source.Repairs, Repair{Line: f.Line, From: f.Value, To: fixed})
 			f.Value = fixed

@@ -1,6 +1,9 @@
 package dsreg
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A parser turns lines into rows, titles and text, and cuts captures. It never
 // looks at a line twice, except to cut a line that holds several rows.
@@ -8,6 +11,7 @@ type parser struct {
 	labels *labelIndex
 	enc    Encoding
 	html   bool
+	ascii  bool // no value can need a repair
 	done   []*Status
 	err    *InputError
 
@@ -87,6 +91,7 @@ func (p *parser) begin(offset, line int) {
 // run reads all lines of text.
 func (p *parser) run(text string) {
 	p.src = text
+	p.ascii = !p.html && utf8.RuneCountInString(text) == len(text)
 	p.baseLine = p.line
 	p.contentLine, p.measured = p.line, p.line
 	p.begin(0, p.line+1)
