@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,13 +203,13 @@ func TestSentOnce(t *testing.T) {
 	for method, caps := range map[string][]string{"POST": {"SCEPStandard"}, "GET": {"AES", "SHA-256"}} {
 		t.Run(method, func(t *testing.T) {
 			ca := sceptest.New(t, sceptest.Config{Capabilities: caps})
-			sent := 0
+			var sent atomic.Int32
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Query().Get("operation") != "PKIOperation" {
 					ca.ServeHTTP(w, r)
 					return
 				}
-				sent++
+				sent.Add(1)
 				if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
 					t.Error("chunked: IIS does not take it")
 				}
@@ -224,7 +225,7 @@ func TestSentOnce(t *testing.T) {
 			cl.URL, cl.HTTPClient = srv.URL, nil
 			_, err := cl.Enrol(t.Context(), request())
 			require.ErrorIs(t, err, scepclient.ErrUnclear)
-			require.Equal(t, 1, sent)
+			require.EqualValues(t, 1, sent.Load())
 		})
 	}
 }
