@@ -75,6 +75,7 @@ type Directory struct {
 	PageSize       int      `json:"pageSize"`
 	TrustAbsence   bool     `json:"trustAbsence"` // kind "ldap": there, unreadable attributes cannot be told from absent ones
 	File           string   `json:"file"`         // kind "ldif": the export
+	Attributes     []string `json:"attributes"`   // kind "ldif": the list it was made with (ldifde -l), if it was
 }
 
 // Track is what is synchronised of one class.
@@ -267,7 +268,7 @@ func (o *Organisation) open(readOnly bool) (s *ldapsync.Syncer, closeAll func(),
 		if err != nil {
 			return fail("source: %w", err)
 		}
-		src, err := ldif.Parse(f, ldif.Config{})
+		src, err := ldif.Parse(f, ldif.Config{Attrs: o.Source.Attributes})
 		f.Close()
 		if err != nil {
 			return fail("source %s: %w", o.Source.File, err)

@@ -36,7 +36,9 @@ const (
 // Config configures Open, Parse and Records. The zero Config is useful.
 type Config struct {
 	// Attrs are the attributes the export was made with, for example the list after ldifde -l. Attributes
-	// among them that an entry does not have are absent; others are unreadable. Nil: see Source.VerifyAbsent.
+	// among them that an entry does not have are absent; others are unreadable. Nil: an attribute is taken for
+	// exported if some entry has it, and mS-DS-ConsistencyGuid always, since many forests have it on no object.
+	// If an export was made with a list that leaves it out, give the list here.
 	Attrs []string
 
 	// DeriveIDs makes identities out of DNs for entries that have neither objectGUID nor entryUUID, and lets

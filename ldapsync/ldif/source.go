@@ -202,14 +202,14 @@ func (s *Source) Locate(ctx context.Context, id ldapsync.GUID, attrs []string) (
 
 // VerifyAbsent believes that an attribute is absent if it is among Config.Attrs, or, where Config has none, if
 // any entry of the export has it. An attribute that no entry has may not have been exported, or not been
-// readable for whoever did, and is Unreadable.
+// readable for whoever did, and is Unreadable; mS-DS-ConsistencyGuid alone is believed to be absent even then.
 func (s *Source) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []string) ([]ldapsync.Presence, error) {
 	list, err := s.dir.VerifyAbsent(ctx, id, attrs)
 	for i := range list {
 		if list[i] != ldapsync.Absent {
 			continue
 		}
-		exported := s.seen[strings.ToLower(attrs[i])]
+		exported := s.seen[strings.ToLower(attrs[i])] || strings.EqualFold(attrs[i], consistencyGUID)
 		if s.cfg.Attrs != nil {
 			exported = slices.ContainsFunc(s.cfg.Attrs, func(a string) bool { return strings.EqualFold(a, attrs[i]) })
 		}
@@ -224,3 +224,6 @@ func (s *Source) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []str
 func (s *Source) VerifyListing(ctx context.Context, c ldapsync.Container) (ldapsync.Presence, error) {
 	return s.dir.VerifyListing(ctx, c)
 }
+
+// consistencyGUID is on no object at all in many forests, so that an export without it is no sign of anything.
+const consistencyGUID = "mS-DS-ConsistencyGuid"
