@@ -10,8 +10,9 @@ import (
 )
 
 // A Syncer synchronises one organisation. Organisation, Source, Target and State are required. Set the fields
-// before first use and leave them; methods may be called concurrently, but two plans of one organisation cannot
-// be applied at once: the second is refused by the state.
+// before first use and leave them. Of one organisation make one call at a time: a second Apply is refused by the
+// state, but Plan, Undo and Explain beside a running Apply take it for an interrupted one and close its books (see
+// Recover), upon which that Apply ends with an error. Status and Applied may be called at any time.
 type Syncer struct {
 	Organisation Organisation
 	Source       Source

@@ -260,8 +260,12 @@ func TestKilledAnywhere(t *testing.T) {
 func TestTwoEnginesAtOnce(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
-	w.users(20)
+	ids := w.users(20)
 	p := w.plan()
+	require.NoError(t, w.src.Set(ids[0], "title", "Sister"))
+	q := w.plan() // from the same generation, and as good as the first
+	require.Equal(t, p.Generation, q.Generation)
+	require.NotEqual(t, p.ID, q.ID)
 	started, release := make(chan struct{}), make(chan struct{})
 	var once bool
 	w.Workers = 1
@@ -281,13 +285,17 @@ func TestTwoEnginesAtOnce(t *testing.T) {
 	<-started
 	other := *w.Syncer
 	other.Organisation.Tracks = append([]ldapsync.Track(nil), w.Organisation.Tracks...)
-	q := *p
-	q.Generation++
-	_, err := other.Apply(ctx, &q, ldapsync.ApplyOptions{})
-	require.Error(t, err)
+	_, err := other.Apply(ctx, q, ldapsync.ApplyOptions{})
+	var stale *ldapsync.StalePlanError
+	require.ErrorAs(t, err, &stale)
+	require.Equal(t, p.ID, stale.Pending)
 	close(release)
 	require.NoError(t, <-done)
 	w.dst.SetHook(nil)
+	require.Equal(t, []string{"Nurse"}, w.person(0).All("title"), "the second plan wrote nothing")
+	_, err = other.Apply(ctx, q, ldapsync.ApplyOptions{})
+	require.ErrorIs(t, err, ldapsync.ErrConflict, "it was made from a state that is past")
+	w.cycle()
 	w.settled()
 }
 

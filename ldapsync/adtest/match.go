@@ -276,16 +276,16 @@ func (m *matcher) linkEqual(t *attrType, dn string) func(*node) truth {
 // chain returns the objects from which target is reached over one or more links of type t.
 func (m *matcher) chain(t *attrType, target *node) map[GUID]bool {
 	reached := map[GUID]bool{}
-	todo := []*node{target}
+	queue := []*node{target}
 	visit := func(g GUID) {
 		if n := m.d.byGUID[g]; n != nil && !reached[g] {
 			reached[g] = true
-			todo = append(todo, n)
+			queue = append(queue, n)
 		}
 	}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for len(queue) > 0 {
+		n := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
 		if t.back {
 			for _, a := range n.rec.attrs {
 				if a.typ.link == t {
