@@ -154,21 +154,25 @@ type entry struct {
 type labelIndex struct {
 	exact map[string][]int16 // by spelling: all entries whose label folds to the same
 	first [numSections]int16
+	name  [len(catalog)]string // what the parser asks of an entry for every row, close together
+	sec   [len(catalog)]Section
+	kind  [len(catalog)]Type
 	fold  map[string][]int16     // all entries, by foldLabel
-	enums map[int16][]string     // known values of enumerations
+	enums [len(catalog)][]string // known values of enumerations
 	prose [len(catalog)]bool     // values are free text
 	side  [len(catalog)]PRTOwner // which token a row of SSO State is about
 	loose [len(catalog)]bool     // the label is an ordinary word that other text may use
 }
 
 var labels = sync.OnceValue(func() *labelIndex {
-	x := &labelIndex{exact: map[string][]int16{}, fold: map[string][]int16{}, enums: map[int16][]string{}}
+	x := &labelIndex{exact: map[string][]int16{}, fold: map[string][]int16{}}
 	for i := range slices.Backward(catalog[:]) {
 		x.first[catalog[i].Section] = int16(i)
 	}
 	x.first[SecProxySystem] = x.first[SecProxyUser]
 	for i := range catalog {
 		l := &catalog[i].Label
+		x.name[i], x.sec[i], x.kind[i] = l.Name, l.Section, l.Type
 		for _, name := range []string{l.Name, l.Alias} {
 			if name == "" || name == "KeySignTest:" {
 				continue

@@ -12,9 +12,16 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\v' || c == '\
 // marks that come with text copied from web pages, and returns the
 // indentation in bytes.
 func trim(s string) (string, int) {
+	const blanks = "        "
 	i, n := 0, len(s)
+	for i+len(blanks) <= n && s[i:i+len(blanks)] == blanks {
+		i += len(blanks)
+	}
 	for i < n && isBlank(s[i]) {
 		i++
+	}
+	for i+len(blanks) <= n && s[n-len(blanks):n] == blanks {
+		n -= len(blanks)
 	}
 	for n > i && isBlank(s[n-1]) {
 		n--
@@ -113,7 +120,7 @@ func (p *parser) measure(s string) {
 	if n > 1 && isBlank(s[n-1]) && isBlank(s[n-2]) {
 		n = len(strings.TrimRight(s, " \t"))
 	}
-	if n >= p.longest {
+	if n >= p.longest && !p.ascii {
 		n = utf8.RuneCountInString(s[:n]) // columns, not bytes
 	}
 	p.longest = max(p.longest, n)

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -83,6 +84,7 @@ func ParseString(s string) (*Status, error) {
 		return nil, noCapture(s, "")
 	}
 	list[0].Several = len(list) > 1
+	list[0].derive(labels())
 	return list[0], nil
 }
 
@@ -103,7 +105,7 @@ func ParseAll(r io.Reader) ([]*Status, error) {
 
 // chunkSize is how much text is read before captures are cut out of it. A
 // capture shares the memory of its chunk.
-const chunkSize = 128 << 10
+const chunkSize = 192 << 10
 
 // Decode iterates the captures of r in memory bounded by MaxCapture. After an
 // error, which comes with a nil Status, there is nothing more.
@@ -116,6 +118,23 @@ func Decode(r io.Reader) iter.Seq2[*Status, error] {
 		}
 		d := decoder{enc: enc}
 		var held *Status // one behind, so that Several is right for the first capture too
+		give := func(list []*Status) bool {
+			for _, st := range list {
+				if held != nil {
+					held.Several = true
+					st.Several = true
+					if !yield(held, nil) {
+						return false
+					}
+				}
+				held = st
+			}
+			return true
+		}
+		// The rows of one segment become typed while the next one is read.
+		var before []*Status
+		var typed sync.WaitGroup
+		defer typed.Wait()
 		want, eof := chunkSize, false
 		for !eof {
 			for len(buf) < want && !eof {
@@ -127,7 +146,10 @@ func Decode(r io.Reader) iter.Seq2[*Status, error] {
 				if errors.Is(err, io.EOF) {
 					eof = true
 				} else if err != nil {
-					yield(nil, &InputError{Line: d.line, Offset: d.offset, Reason: "reading", Err: err})
+					typed.Wait()
+					if give(before) && (held == nil || yield(held, nil)) {
+						yield(nil, &InputError{Line: d.line, Offset: d.offset, Reason: "reading", Err: err})
+					}
 					return
 				}
 			}
@@ -137,15 +159,18 @@ func Decode(r io.Reader) iter.Seq2[*Status, error] {
 				end = max(bytes.LastIndexByte(buf, '\n'), lastCR(buf)) + 1
 			}
 			list, used, err := d.segment(string(buf[:end]), eof)
-			for _, st := range list {
-				if held != nil {
-					held.Several = true
-					st.Several = true
-					if !yield(held, nil) {
-						return
-					}
+			typed.Wait()
+			if !give(before) {
+				return
+			}
+			if before = nil; held == nil || eof || err != nil {
+				typeRows(list)
+				if !give(list) {
+					return
 				}
-				held = st
+			} else {
+				before = list
+				typed.Go(func() { typeRows(list) })
 			}
 			if err != nil {
 				if held == nil || yield(held, nil) {
@@ -208,16 +233,24 @@ type decoder struct {
 	count  int   // captures found
 }
 
-// segment parses s and returns the captures that are complete, and how many
-// bytes of s they take. Without last the final capture is kept back, because
+// typeRows fills the typed model of captures that segment returned.
+func typeRows(list []*Status) {
+	for _, st := range list {
+		st.derive(labels())
+	}
+}
+
+// segment parses s and returns the captures that are complete, still without
+// their typed rows, and how many bytes of s they take. Without last the final capture is kept back, because
 // it may go on in the next segment.
 func (d *decoder) segment(s string, last bool) ([]*Status, int, error) {
-	text, enc := s, d.enc
-	if !utf8.ValidString(s) {
+	text, enc, ascii := s, d.enc, isASCII(s)
+	if !ascii && !utf8.ValidString(s) {
 		// Lines stay lines, so the numbers hold; offsets are those of the repaired text.
 		text, enc = repairBytes(s)
 	}
 	p := parser{labels: labels(), enc: enc, line: d.line, html: looksHTML(text)}
+	p.ascii = ascii && !p.html
 	p.run(text)
 	if p.err != nil {
 		p.err.Offset += d.offset

@@ -317,12 +317,13 @@ func TestSeveralCaptures(t *testing.T) {
 
 func TestStreamingGivesTheSame(t *testing.T) {
 	var in strings.Builder
-	for i := range 60 {
+	const n = 400 // several segments
+	for i := range n {
 		in.WriteString(dsregtest.New(dsregtest.State(1 + i%6)).Preface(fmt.Sprintf("PS C:\\> dsregcmd /status # %d", i)).String())
 	}
 	whole, err := dsreg.ParseAll(strings.NewReader(in.String()))
 	require.NoError(t, err)
-	require.Len(t, whole, 60)
+	require.Len(t, whole, n)
 	slow, err := dsreg.ParseAll(iotest.OneByteReader(strings.NewReader(in.String())))
 	require.NoError(t, err)
 	require.Equal(t, len(whole), len(slow))
@@ -334,6 +335,29 @@ func TestStreamingGivesTheSame(t *testing.T) {
 			require.Contains(t, lines[f.Line-1], f.Label, "line numbers go on over chunks")
 		}
 	}
+	for _, stop := range []int{0, 1, n / 3, n / 2, n - 1} {
+		got := 0
+		for st, err := range dsreg.Decode(strings.NewReader(in.String())) {
+			require.NoError(t, err)
+			require.Equal(t, whole[got].Join(), st.Join())
+			if got++; got > stop {
+				break
+			}
+		}
+		require.Equal(t, stop+1, got)
+	}
+	broken := errors.New("disk on fire")
+	got := 0
+	for st, err := range dsreg.Decode(io.MultiReader(strings.NewReader(in.String()), iotest.ErrReader(broken))) {
+		if err != nil {
+			require.ErrorIs(t, err, broken)
+			require.Nil(t, st)
+			continue
+		}
+		require.Equal(t, whole[got].Join(), st.Join())
+		got++
+	}
+	require.Greater(t, got, n/2, "what was read before the error is not lost")
 }
 
 func TestNoCapture(t *testing.T) {

@@ -37,7 +37,7 @@ func (p *parser) row(t, s string, indent int) bool {
 	if !p.claim(e) {
 		return false
 	}
-	p.addRow(e, label, rest, s, indent, !isBlank(t[max(0, strings.IndexByte(t, ':')-1)]))
+	p.addRow(e, label, rest, s, indent, !isBlank(t[max(0, colon-1)]))
 	return true
 }
 
@@ -53,8 +53,9 @@ func (p *parser) match(t string, colon int) (e int16, label, rest string) {
 	}
 	label, rest = t[:n], t[colon+1:]
 	// The guess: the next labels in print order.
+	home := p.home()
 	for k, end := p.next, min(p.next+4, int16(len(catalog))); k < end; k++ {
-		if catalog[k].Name == label && catalog[k].Section == p.home() {
+		if p.labels.name[k] == label && p.labels.sec[k] == home {
 			e = k
 			goto found
 		}
@@ -64,7 +65,7 @@ func (p *parser) match(t string, colon int) (e int16, label, rest string) {
 	}
 found:
 	rest, _ = trim(rest)
-	if len(rest) > 0 && rest[0] == ':' && catalog[e].Type == TypeKeySign {
+	if len(rest) > 0 && rest[0] == ':' && p.labels.kind[e] == TypeKeySign {
 		rest, _ = trim(rest[1:])
 	}
 	return e, label, rest
@@ -102,7 +103,7 @@ func (p *parser) lookup(label string) int16 {
 // package does not know, rows are somebody else's unless the title is not
 // English (a translated document); words like "Type" need their own box.
 func (p *parser) claim(e int16) bool {
-	own := catalog[e].Section == p.sec || p.sec == SecProxySystem && catalog[e].Section == SecProxyUser
+	own := p.labels.sec[e] == p.sec || p.sec == SecProxySystem && catalog[e].Section == SecProxyUser
 	if own {
 		return true
 	}
@@ -116,12 +117,24 @@ func (p *parser) claim(e int16) bool {
 }
 
 func isASCII(s string) bool {
+	for ; len(s) >= 32; s = s[32:] {
+		if (eight(s)|eight(s[8:])|eight(s[16:])|eight(s[24:]))&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
 	return true
+}
+
+// eight is the first eight bytes of s as one number.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // lastText reports that e may be a line of the server text above it.
@@ -235,9 +248,9 @@ func (p *parser) pushRow(e int16, label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.outside, p.blank, p.wrapOpen = false, false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line, row: e + 1})
+	p.push(p.title, label, value, e+1)
 	p.next = e + 1
-	p.implied = catalog[e].Section
+	p.implied = p.labels.sec[e]
 	p.headless[e] = true
 	p.lastRow = len(p.st.fields) - 1
 	if indent > 0 {
@@ -245,11 +258,11 @@ func (p *parser) pushRow(e int16, label, value, s string, indent int) {
 	}
 }
 
-func (p *parser) push(f Field) {
-	if !p.ascii && !isASCII(f.Value) {
-		if fixed, ok := repairValue(f.Value); ok {
-			p.st.Source.Repairs = append(p.st.Source.Repairs, Repair{Line: f.Line, From: f.Value, To: fixed})
-			f.Value = fixed
+func (p *parser) push(title, label, value string, row int16) {
+	if !p.ascii && !isASCII(value) {
+		if fixed, ok := repairValue(value); ok {
+			p.st.Source.Repairs = append(p.st.Source.Repairs, Repair{Line: p.line, From: value, To: fixed})
+			value = fixed
 		}
 	}
 	if p.st.fields == nil {
@@ -258,7 +271,9 @@ func (p *parser) push(f Field) {
 		}
 		p.st.fields = p.scratch[:0]
 	}
-	p.st.fields = append(p.st.fields, f)
+	p.st.fields = append(p.st.fields, Field{})
+	f := &p.st.fields[len(p.st.fields)-1]
+	f.Section, f.Label, f.Value, f.Line, f.row = title, label, value, p.line, row
 }
 
 func (p *parser) unknownRow(label, value, s string, indent int) {
@@ -268,7 +283,7 @@ func (p *parser) unknownRow(label, value, s string, indent int) {
 	p.measure(s)
 	p.content()
 	p.opened, p.inBox, p.blank, p.wrapOpen = false, false, false, false
-	p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line})
+	p.push(p.title, label, value, 0)
 	p.lastRow = len(p.st.fields) - 1
 	if indent > 0 {
 		p.lastIndented = p.lastRow

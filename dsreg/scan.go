@@ -1,9 +1,6 @@
 package dsreg
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // A parser turns lines into rows, titles and text, and cuts captures. It never
 // looks at a line twice, except to cut a line that holds several rows.
@@ -28,7 +25,7 @@ type parser struct {
 	starts      []start // where each capture starts, the current one last
 	crowd       int     // captures that began on the line of the one before
 	ending      bool    // the capture is the last one of the text
-	scratch     []Field // memory for the rows of the current capture, copied at its end
+	scratch     []Field // memory for the rows of the current capture, copied at its end unless they fill it
 
 	st       *Status
 	sec      Section // section of the current row
@@ -91,7 +88,6 @@ func (p *parser) begin(offset, line int) {
 // run reads all lines of text.
 func (p *parser) run(text string) {
 	p.src = text
-	p.ascii = !p.html && utf8.RuneCountInString(text) == len(text)
 	p.baseLine = p.line
 	p.contentLine, p.measured = p.line, p.line
 	p.begin(0, p.line+1)
@@ -152,11 +148,16 @@ func (p *parser) finishAt(lastLine int) {
 		p.joinWraps()
 	}
 	st := p.st
-	if cap(st.fields) > cap(p.scratch) {
+	switch n := len(st.fields); {
+	case n == 0 || p.ending:
+	case n < 32 || cap(st.fields) > n+n/4:
 		p.scratch = st.fields
-	}
-	if st.fields != nil && !p.ending {
-		st.fields = append(make([]Field, 0, len(st.fields)), st.fields...)
+		st.fields = append(make([]Field, 0, n), st.fields...)
+		if n >= 32 {
+			p.scratch = make([]Field, 0, n+4)
+		}
+	default:
+		p.scratch = make([]Field, 0, n+4) // the next capture is probably as long
 	}
 	st.Source.Encoding, st.Source.HTML = p.enc, p.html
 	st.Source.FirstLine, st.Source.LastLine = p.startLine, max(lastLine, p.startLine)
@@ -166,7 +167,6 @@ func (p *parser) finishAt(lastLine int) {
 	if len(st.headings) > 0 {
 		st.headings[len(st.headings)-1].Closed = !p.opened
 	}
-	st.derive(p.labels)
 	p.done = append(p.done, st)
 }
 

@@ -110,6 +110,6 @@ func (p *parser) special1(sec Section, label, value, s string) {
 	p.measure(s)
 	p.content()
 	p.outside, p.blank, p.inBox, p.opened = false, false, false, false
-	p.push(Field{Section: sectionTitles[sec], Label: label, Value: value, Line: p.line})
+	p.push(sectionTitles[sec], label, value, 0)
 	p.lastRow, p.wrapOpen = -1, false
 }

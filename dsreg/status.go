@@ -102,11 +102,11 @@ type Repair struct {
 type Source struct {
 	Encoding  Encoding `json:"encoding"`
 	HTML      bool     `json:"html,omitempty"`      // tags and entities were removed
+	CutStart  bool     `json:"cutStart,omitempty"`  // the capture begins inside a box
+	CutEnd    bool     `json:"cutEnd,omitempty"`    // the input ends inside a box or a row
 	Repairs   []Repair `json:"repairs,omitempty"`   // values read twice through a code page and read back
 	FirstLine int      `json:"firstLine,omitempty"` // first line of the capture in its input
 	LastLine  int      `json:"lastLine,omitempty"`
-	CutEnd    bool     `json:"cutEnd,omitempty"`   // the input ends inside a box or a row
-	CutStart  bool     `json:"cutStart,omitempty"` // the capture begins inside a box
 }
 
 // A Status is what one run of dsregcmd printed: the raw lines, and the typed
@@ -114,8 +114,8 @@ type Source struct {
 // A Status is read only once it is parsed and may be used concurrently.
 type Status struct {
 	Kind    Kind
-	Index   int  // number of the capture in its input, from 1
 	Several bool // the input holds more than one capture
+	Index   int  // number of the capture in its input, from 1
 	Source  Source
 
 	Device         DeviceState

@@ -33,8 +33,10 @@ func (f *Flag) Reason() string {
 
 func (f *Flag) decode() bool {
 	s := f.Raw
-	if i := strings.IndexByte(s, '('); i > 0 {
-		s = strings.TrimSpace(s[:i])
+	if len(s) > len("YES") {
+		if i := strings.IndexByte(s, '('); i > 0 {
+			s = strings.TrimSpace(s[:i])
+		}
 	}
 	switch {
 	case s == "YES" || strings.EqualFold(s, "YES"):

@@ -97,7 +97,12 @@ func fill(v value, raw string, line, row int32) bool {
 		return true
 	}
 	switch raw[0] {
-	case 'E', 'e', 'U', 'u', 'N', 'n', 'S', 's', 'M', 'm':
+	case 'N', 'n':
+		if len(raw) == 2 {
+			break // NO
+		}
+		fallthrough
+	case 'E', 'e', 'U', 'u', 'S', 's', 'M', 'm':
 		if st, code, ok := nonValue(raw); ok {
 			// "Unknown" is one of the catalogued values of CanReset and of the attribute uploads, and still says nothing.
 			c.State, c.Code = st, code

@@ -26,7 +26,7 @@ func (p *parser) addWrap(t, s string, indent int) {
 	p.content()
 	if label, value, ok := split(t); ok && p.sec != SecNone {
 		w.own = len(p.st.fields)
-		p.push(Field{Section: p.title, Label: label, Value: value, Line: p.line})
+		p.push(p.title, label, value, 0)
 		p.lastRow = w.own
 	} else {
 		w.text = len(p.st.texts)
