@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -159,13 +160,14 @@ func (c *Ccmsetup) straighten(t string) string {
 		case '–', '—', '‑', '−':
 			dashes++
 			return '-'
-		case '\u00a0', '\u202f', '\u2007':
-			blanks++
-			return ' '
 		case '\u200b', '\u200e', '\u200f', '\u202a', '\u202b', '\u202c', '\ufeff', '\u2060':
 			blanks++
 			return -1
 		case '\r', '\n', '\t':
+			return ' '
+		}
+		if r != ' ' && unicode.IsSpace(r) {
+			blanks++
 			return ' '
 		}
 		return r
@@ -278,6 +280,8 @@ func (c *Ccmsetup) split(t string) []CcmsetupArg {
 				c.note(CheckCcmSpaces, StatusFailure, shown, "A space stands before \"=\": the property before it and this value are two words.")
 			case !isPropertyName(name):
 				c.note(CheckCcmStray, StatusWarning, shown, "This is no name of a property.")
+			case strings.EqualFold(name, "CCMSETUPCMD"):
+				c.note(CheckCcmStray, StatusWarning, "CCMSETUPCMD", "A property of ccmsetup.msi, found where Windows Installer does not see it: twice, inside another value, or with a quote in its name.")
 			case value == "" && i+1 < len(fields) && isValueWord(fields[i+1].text):
 				c.note(CheckCcmSpaces, StatusFailure, clip(name), "A space stands after \"=\": the property is empty and its value is a word of its own.", clip(fields[i+1].text))
 			}
