@@ -98,6 +98,11 @@ func ParseCcmsetup(line string) (*Ccmsetup, error) {
 			c.Program = c.msiProgram(before)
 			c.Length = utf16Len(inner)
 			c.Args = c.split(inner)
+			for _, a := range c.Args {
+				if strings.HasSuffix(a.Value, `\`) || a.Bare && strings.HasSuffix(a.Name, `\`) {
+					c.note(CheckCcmQuotes, StatusWarning, clip(a.Name), `A backslash at the end of a value, where the quote of CCMSETUPCMD follows, is easily read as an escaped quote.`)
+				}
+			}
 			for _, a := range c.split(after) {
 				if !a.Switch {
 					c.MSIProperties = append(c.MSIProperties, a)

@@ -231,7 +231,7 @@ func TestCorpusCcmsetup(t *testing.T) {
 }
 
 func FuzzParseCcmsetup(f *testing.F) {
-	for _, s := range []string{`CCMSETUPCMD="CCMHOSTNAME=` + gateway + ` SMSSITECODE=AV1"`, `ccmsetup.exe /mp:"a b" X= y`, `CCMSETUPCMD="a""b" C=d`, "”“’", `0CCMSETUPCMD=`, `" ="`, `CCMSETUPCMD"="`, `CCMSETUPC"MD"=`, "0\"=\v\"", `msiexec /i ccmsetup.msi CCMSETUPCMD=`, `"`} {
+	for _, s := range []string{`CCMSETUPCMD="CCMHOSTNAME=` + gateway + ` SMSSITECODE=AV1"`, `ccmsetup.exe /mp:"a b" X= y`, `CCMSETUPCMD="a""b" C=d`, "”“’", `0CCMSETUPCMD=`, `" ="`, `CCMSETUPCMD"="`, `CCMSETUPC"MD"=`, "0\"=\v\"", `CCMSETUPCMD=A=B\`, `msiexec /i ccmsetup.msi CCMSETUPCMD=`, `"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

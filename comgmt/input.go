@@ -118,6 +118,9 @@ func (s *strict) names(path string, to *[]string) error {
 	if err := json.Unmarshal(raw, to); err != nil {
 		return errors.New("want a collection name or an array of them")
 	}
+	if len(*to) == 0 {
+		*to = nil // an empty list is written as none
+	}
 	return nil
 }
 

@@ -217,6 +217,7 @@ func raw(t *testing.T, v any) string {
 
 func FuzzDecodePlan(f *testing.F) {
 	f.Add(`{"siteVersion":"2403","autoEnrolment":{"mode":"pilot","collection":"Enrol"},"workloads":{"windows-update":{"slider":"pilot","collection":"Pilot"}},"legacy":{"pilotGroup":"A","exclusionGroup":["B"]}}`)
+	f.Add(`{"siteVersion":"2403","autoEnrolment":{"mode":"none"},"workloads":{},"legacy":{"pilotGroup":[]}}`)
 	f.Add(`{"x":`)
 	f.Add(`[{}]`)
 	f.Fuzz(func(t *testing.T, s string) {
