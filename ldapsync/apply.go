@@ -194,12 +194,11 @@ func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
 			continue
 		}
 		if !known[it.Source] {
-			l := new(linkRecord)
-			found, _, err := loadJSON(ctx, a.s.State, a.k.link(it.Track, it.Source), l)
+			l, err := loadLink(ctx, a.s.State, a.k.link(it.Track, it.Source))
 			if err != nil {
 				return err
 			}
-			if found {
+			if l != nil {
 				links[it.Source] = l
 			}
 			known[it.Source] = true
@@ -262,7 +261,7 @@ func nextLink(prev *linkRecord, it *Item, target GUID) *linkRecord {
 	l := &linkRecord{Source: it.Source}
 	if prev != nil && (prev.Target == target || it.Action == ActionRename) {
 		*l = *prev
-		l.Owned = maps.Clone(prev.Owned)
+		l.Owned = slices.Clone(prev.Owned)
 	}
 	l.SourceDN, l.Target, l.Anchor, l.Missing = it.SourceDN.String(), target, it.Anchor, 0
 	l.TargetDN = it.TargetDN.String()
@@ -270,20 +269,16 @@ func nextLink(prev *linkRecord, it *Item, target GUID) *linkRecord {
 		l.Created = true
 	}
 	own := func(e PlannedEdit) {
-		k := canonicalName(e.Attr)
 		if len(e.After) == 0 {
-			delete(l.Owned, k)
+			l.Owned = l.Owned.without(e.Attr)
 			return
 		}
-		o, had := l.Owned[k]
+		o, had := l.Owned.get(e.Attr)
 		if !had {
 			o.Pre = e.Before
 		}
 		o.Attr, o.Rule, o.Written = e.Attr, e.Rule, fingerprint(e.After)
-		if l.Owned == nil {
-			l.Owned = make(map[string]ownedAttr)
-		}
-		l.Owned[k] = o
+		l.Owned = l.Owned.with(o)
 	}
 	for _, e := range it.Edits {
 		own(e)
@@ -435,14 +430,7 @@ func (a *applier) lineOps(at int) ([]StateOp, error) {
 	if l.Item.Action == ActionCreate {
 		target = l.Target
 	}
-	next := nextLink(l.Link, &l.Item, target)
-	if next == nil {
-		return append(ops, StateOp{Key: key, Delete: true}), nil
-	}
-	if op, err = putJSON(key, next); err != nil {
-		return nil, err
-	}
-	return append(ops, op), nil
+	return append(ops, putLink(key, nextLink(l.Link, &l.Item, target))), nil
 }
 
 // finish closes the books: the generation grows, and what the run learned is kept.
@@ -474,20 +462,15 @@ func (a *applier) finish(ctx context.Context) error {
 			continue
 		}
 		key := a.k.link(it.Track, it.Source)
-		l := new(linkRecord)
-		found, _, err := loadJSON(ctx, a.s.State, key, l)
+		l, err := loadLink(ctx, a.s.State, key)
 		if err != nil {
 			return err
 		}
-		if !found {
+		if l == nil {
 			continue
 		}
 		l.Missing = it.Missing
-		op, err := putJSON(key, l)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, op)
+		ops = append(ops, putLink(key, l))
 	}
 	undone := a.p.Undo
 	if slices.ContainsFunc(a.lines, func(l journalLine) bool { return l.Status != StatusDone }) {

@@ -3,22 +3,21 @@ package ldapsync
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
 // edits computes the attribute changes for one object. The item it returns has no action yet; rename is the
 // separate item for a changed name. For an object without counterpart the name is left in NewName.
-func (p *planner) edits(ctx context.Context, o *Object, m match, tr *tracer) (it Item, rename *Item, err error) {
+// l is its link, or nil.
+func (p *planner) edits(ctx context.Context, o *Object, m match, l *link, tr *tracer) (it Item, rename *Item, err error) {
 	it = p.item(o, 0, "")
 	outcomes, ruleErr := p.t.Mapping.Apply(*o, p.env)
 	for _, e := range flatten(ruleErr) {
 		it.Notes = append(it.Notes, Note{Attr: e.To, Rule: e.Rule, Reason: "the rule failed: " + e.Err.Error()})
 		tr.failed(e)
 	}
-	var owned map[string]ownedAttr
-	l := p.links[o.ID]
+	var owned ownedList
 	if l != nil && m.target != nil && l.Target == m.target.ID {
 		owned = l.Owned
 	}
@@ -31,7 +30,7 @@ func (p *planner) edits(ctx context.Context, o *Object, m match, tr *tracer) (it
 	if m.target != nil {
 		target = *m.target
 		for a := range target.Attrs() {
-			p.present[canonicalName(a.Name)]++
+			p.present[p.canonical(a.Name)]++
 		}
 	}
 	note := func(oc *Outcome, reason string) {
@@ -49,7 +48,7 @@ func (p *planner) edits(ctx context.Context, o *Object, m match, tr *tracer) (it
 			continue
 		}
 		cur := target.Attr(oc.To)
-		own, mine := owned[canonicalName(oc.To)]
+		own, mine := owned.get(oc.To)
 		edited := mine && cur.Presence == Present && fingerprint(cur.Values) != own.Written
 		if cur.Presence == Unreadable && oc.Result.Kind != KindSkip {
 			note(oc, "the target attribute cannot be read")
@@ -168,21 +167,12 @@ func (p *planner) rename(o *Object, m match, oc *Outcome, it *Item) *Item {
 }
 
 // unmapped reverts what the engine wrote for rules that no longer exist.
-func (p *planner) unmapped(owned map[string]ownedAttr, target Object, it *Item) []PlannedEdit {
-	if len(owned) == 0 {
-		return nil
-	}
-	keep := make(map[string]bool)
-	for _, r := range p.t.Mapping {
-		keep[canonicalName(r.To)] = true
-	}
-	keep[canonicalName(p.t.Join.Anchor)] = true
+func (p *planner) unmapped(owned ownedList, target Object, it *Item) []PlannedEdit {
 	var out []PlannedEdit
-	for _, k := range slices.Sorted(maps.Keys(owned)) {
-		if keep[k] {
+	for _, own := range owned {
+		if p.mapped[p.canonical(own.Attr)] {
 			continue
 		}
-		own := owned[k]
 		switch cur := target.Attr(own.Attr); {
 		case cur.Presence == Absent:
 		case cur.Presence == Unreadable || fingerprint(cur.Values) != own.Written:

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -72,16 +70,16 @@ func (t *tracer) match(o *Object) *tracer {
 	return t
 }
 
-func (t *tracer) sawInScope(p *planner, o *Object) {
+func (t *tracer) sawInScope(p *planner, o *Object, l *link) {
 	if t == nil {
 		return
 	}
 	t.p, t.obj = p, o
 	t.out.Object, t.out.DN, t.out.Track, t.out.InScope = o.ID, o.DN, p.t.Name, true
-	t.link(p, o.ID)
+	t.link(l)
 }
 
-func (t *tracer) missing(p *planner, reason string) {
+func (t *tracer) missing(p *planner, l *link, reason string) {
 	if t == nil {
 		return
 	}
@@ -90,19 +88,17 @@ func (t *tracer) missing(p *planner, reason string) {
 	}
 	t.out.InScope, t.out.Where = false, reason
 	if !t.id.IsZero() {
-		t.link(p, t.id)
+		t.link(l)
 	}
 }
 
-func (t *tracer) link(p *planner, id GUID) {
-	l := p.links[id]
+func (t *tracer) link(l *link) {
 	if l == nil {
 		return
 	}
-	t.out.Object, t.out.Target, t.out.TargetDN = id, l.Target, looseDN(l.TargetDN)
+	t.out.Object, t.out.Target, t.out.TargetDN = l.Source, l.Target, looseDN(l.TargetDN)
 	t.out.Owned = nil
-	for _, k := range slices.Sorted(maps.Keys(l.Owned)) {
-		o := l.Owned[k]
+	for _, o := range l.Owned {
 		t.out.Owned = append(t.out.Owned, OwnedAttr{Attr: o.Attr, Rule: o.Rule, PreImage: o.Pre})
 	}
 }

@@ -4,64 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 )
 
 // leavers looks for every joined object that the read did not show, and finds out why.
 func (p *planner) leavers(ctx context.Context) error {
-	var missing []*linkRecord
-	for _, l := range p.links {
-		if !p.seen[l.Source] {
-			missing = append(missing, l)
-		}
-	}
-	if len(missing) == 0 {
+	missing := p.links.count - p.links.nSeen
+	if missing == 0 {
 		return nil
 	}
-	slices.SortFunc(missing, func(a, b *linkRecord) int { return strings.Compare(a.Source.String(), b.Source.String()) })
 	listing := true
 	if v, ok := p.s.Source.(AbsenceVerifier); ok {
 		for _, c := range p.containers {
 			pr, err := v.VerifyListing(ctx, c)
 			if err != nil {
-				return &RefusedError{Track: p.t.Name, Why: fmt.Sprintf("%d joined objects are missing, and it could not be verified that the account may list %s", len(missing), c.DN), Err: err}
+				return &RefusedError{Track: p.t.Name, Why: fmt.Sprintf("%d joined objects are missing, and it could not be verified that the account may list %s", missing, c.DN), Err: err}
 			}
 			if pr != Present {
 				listing = false
-				p.trip("listing:"+p.t.Name, "it is not proved that the account may list the contents of %s, so %d missing objects prove nothing", c.DN, len(missing))
+				p.trip("listing:"+p.t.Name, "it is not proved that the account may list the contents of %s, so %d missing objects prove nothing", c.DN, missing)
 			}
 		}
 	}
 	attrs := filterAttrs(p.t.Scope.Filter)
-	for i, l := range missing {
+	i := 0
+	err := p.links.missing(func(l *link) error {
 		if i%100 == 0 {
-			p.s.progress(Progress{Phase: "look for leavers", Track: p.t.Name, Done: i, Total: len(missing)})
+			p.s.progress(Progress{Phase: "look for leavers", Track: p.t.Name, Done: i, Total: missing})
 		}
+		i++
 		if !listing {
 			p.holdLink(l, looseDN(l.SourceDN), "not seen, but it is not proved that the account may list its OU", 0)
-			continue
+			return nil
 		}
 		o, err := p.s.Source.Locate(ctx, l.Source, attrs)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			err = p.nowhere(ctx, l)
+			return p.nowhere(ctx, l)
 		case err != nil:
 			return &RefusedError{Track: p.t.Name, Why: fmt.Sprintf("it could not be found out where %s is now", l.SourceDN), Err: err}
-		default:
-			err = p.elsewhere(ctx, l, &o, attrs)
 		}
-		if err != nil {
-			return err
-		}
+		return p.elsewhere(ctx, l, &o, attrs)
+	})
+	if err != nil {
+		return err
 	}
-	p.s.progress(Progress{Phase: "look for leavers", Track: p.t.Name, Done: len(missing), Total: len(missing)})
+	p.s.progress(Progress{Phase: "look for leavers", Track: p.t.Name, Done: missing, Total: missing})
 	return nil
 }
 
 // nowhere: the object was deleted, or moved to where the account cannot see.
-func (p *planner) nowhere(ctx context.Context, l *linkRecord) error {
+func (p *planner) nowhere(ctx context.Context, l *link) error {
 	n := l.Missing + 1
 	if need := p.t.Policy.missingCycles(); n < need {
 		p.holdLink(l, looseDN(l.SourceDN), fmt.Sprintf("found nowhere: deleted, or moved where the account cannot see; it leaves after %d such cycles, this is number %d", need, n), n)
@@ -71,7 +64,7 @@ func (p *planner) nowhere(ctx context.Context, l *linkRecord) error {
 }
 
 // elsewhere: the object exists and was not among those read.
-func (p *planner) elsewhere(ctx context.Context, l *linkRecord, o *Object, filter []string) error {
+func (p *planner) elsewhere(ctx context.Context, l *link, o *Object, filter []string) error {
 	for _, c := range p.containers {
 		switch {
 		case o.DN.IsChildOf(c.DN), p.t.Scope.Subtree && o.DN.IsBelow(c.DN):
@@ -99,22 +92,22 @@ func (p *planner) elsewhere(ctx context.Context, l *linkRecord, o *Object, filte
 	return p.leave(ctx, l, o.DN, "it was moved out of the OU")
 }
 
-func (p *planner) holdLink(l *linkRecord, dn DN, reason string, missing int) {
+func (p *planner) holdLink(l *link, dn DN, reason string, missing int) {
 	o := Object{ID: l.Source, DN: dn}
 	it := p.item(&o, ActionHold, reason)
 	it.Target, it.TargetDN, it.Missing, it.Anchor = l.Target, looseDN(l.TargetDN), missing, l.Anchor
-	p.trace.match(&o).missing(p, reason)
-	p.add(result{source: l.Source, dn: dn, items: []Item{it}})
+	p.trace.match(&o).missing(p, l, reason)
+	p.results = append(p.results, result{number: -1, source: l.Source, dn: dn, items: []Item{it}})
 }
 
 // leave plans what happens at the target when an object leaves scope.
-func (p *planner) leave(ctx context.Context, l *linkRecord, dn DN, reason string) error {
+func (p *planner) leave(ctx context.Context, l *link, dn DN, reason string) error {
 	o := Object{ID: l.Source, DN: dn}
-	p.trace.match(&o).missing(p, reason)
+	p.trace.match(&o).missing(p, l, reason)
 	it := p.item(&o, ActionStop, reason)
 	it.Target, it.TargetDN, it.Anchor = l.Target, looseDN(l.TargetDN), l.Anchor
 	done := func() error {
-		p.add(result{source: l.Source, dn: dn, items: []Item{it}})
+		p.results = append(p.results, result{number: -1, source: l.Source, dn: dn, items: []Item{it}})
 		return nil
 	}
 	if p.t.Policy.Leave == LeaveStop {
@@ -138,8 +131,7 @@ func (p *planner) leave(ctx context.Context, l *linkRecord, dn DN, reason string
 		}
 		return done()
 	}
-	for _, k := range slices.Sorted(maps.Keys(l.Owned)) {
-		own := l.Owned[k]
+	for _, own := range l.Owned {
 		switch cur := t.Attr(own.Attr); {
 		case cur.Presence == Absent:
 		case cur.Presence == Unreadable:

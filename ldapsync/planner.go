@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -26,70 +27,64 @@ type planner struct {
 	trace *tracer
 
 	containers []Container
-	links      map[GUID]*linkRecord
-	linkedTo   map[GUID]GUID // target object to the source object it is linked with
+	hash       hasher
+	links      linkTable
 	target     targetIndex
-	results    []result
-	seen       map[GUID]bool
+	results    []result          // those with items
+	decided    decisions         // on all objects of the source
+	unlinked   map[GUID]struct{} // objects of the source that were read and are not joined yet
 	canaries   []bool
-	present    map[string]int // joined objects whose target has the attribute
-	unreadable map[string]int // objects of which a source attribute turned out unreadable
+	mapped     map[string]bool   // the attributes the engine writes, by canonical name
+	canon      map[string]string // canonical names
+	present    map[string]int    // joined objects whose target has the attribute
+	unreadable map[string]int    // objects of which a source attribute turned out unreadable
 	counts     TrackCounts
 }
 
 // A result is what was decided for one object of the source.
 type result struct {
+	number int // of the decision; -1 for an object that the source did not show
 	source GUID
 	dn     DN
-	anchor string
-	target GUID // what it would be joined with; zero if none
 	items  []Item
 }
 
-// sortable pairs an item with its place in the plan.
-type sortable struct {
-	key  string
-	item Item
-}
-
 func (p *planner) planTrack(ctx context.Context) error {
+	defer p.close()
+	p.hash = hasher{maphash.MakeSeed()}
 	p.counts.Track = p.t.Name
-	p.seen = make(map[GUID]bool)
+	p.unlinked = make(map[GUID]struct{})
+	p.decided = decisions{spool: spool{dir: p.s.TempDir}, hash: p.hash}
 	p.present, p.unreadable = make(map[string]int), make(map[string]int)
 	p.canaries = make([]bool, len(p.t.Scope.Canaries))
+	p.canon, p.mapped = make(map[string]string), make(map[string]bool)
+	for _, r := range p.t.Mapping {
+		p.mapped[canonicalName(r.To)] = true
+	}
+	p.mapped[canonicalName(p.t.Join.Anchor)] = true
 	if err := p.findOUs(ctx); err != nil {
 		return err
 	}
-	var err error
-	if p.links, err = loadLinks(ctx, p.s.State, p.s.keys(), p.t.Name); err != nil {
+	if err := p.readLinks(ctx); err != nil {
 		return err
 	}
-	p.counts.Linked = len(p.links)
-	p.linkedTo = make(map[GUID]GUID, len(p.links))
-	for _, l := range p.links {
-		p.linkedTo[l.Target] = l.Source
-	}
+	p.counts.Linked = p.links.count
 	if err := p.readTarget(ctx); err != nil {
 		return err
 	}
 	if err := p.readSource(ctx); err != nil {
 		return err
 	}
-	p.markConflicts()
+	if err := p.markConflicts(); err != nil {
+		return err
+	}
 	if err := p.leavers(ctx); err != nil {
 		return err
 	}
-	p.markNameClashes()
-	var all []sortable
-	for _, r := range p.results {
-		for _, it := range r.items {
-			all = append(all, sortable{r.dn.Key() + "\x00" + r.source.String(), it})
-		}
+	if err := p.markNameClashes(); err != nil {
+		return err
 	}
-	slices.SortStableFunc(all, func(a, b sortable) int { return strings.Compare(a.key, b.key) })
-	for _, x := range all {
-		p.plan.Items = append(p.plan.Items, x.item)
-	}
+	p.collect()
 	p.plan.Counts = append(p.plan.Counts, p.counts)
 	for _, a := range slices.Sorted(maps.Keys(p.unreadable)) {
 		p.notice("%s cannot be read on %d objects; what depends on it is left as it is", a, p.unreadable[a])
@@ -102,6 +97,39 @@ func (p *planner) planTrack(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (p *planner) close() {
+	p.links.spool.close()
+	p.target.spool.close()
+	p.decided.spool.close()
+}
+
+// collect puts the items in the order of plans: by the name of the source object.
+func (p *planner) collect() {
+	keys := make([]string, len(p.results))
+	order := make([]int, len(p.results))
+	n := 0
+	for i, r := range p.results {
+		keys[i], order[i] = r.dn.Key()+"\x00"+r.source.String(), i
+		n += len(r.items)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	p.plan.Items = slices.Grow(p.plan.Items, n)
+	for _, i := range order {
+		p.plan.Items = append(p.plan.Items, p.results[i].items...)
+	}
+	p.results = nil
+}
+
+// canonical is canonicalName for names that come again and again.
+func (p *planner) canonical(name string) string {
+	c, ok := p.canon[name]
+	if !ok {
+		c = canonicalName(name)
+		p.canon[strings.Clone(name)] = c
+	}
+	return c
 }
 
 func (c Canary) name() string {
@@ -182,22 +210,35 @@ func (p *planner) readSource(ctx context.Context) error {
 			if o.ID.IsZero() {
 				return &RefusedError{Track: p.t.Name, Why: fmt.Sprintf("%s has no readable objectGUID", o.DN)}
 			}
-			if p.seen[o.ID] {
+			l, err := p.links.of(o.ID)
+			if err != nil {
+				return err
+			}
+			if p.saw(o.ID, l) {
 				continue // in two OUs of the scope, one below the other
 			}
-			p.seen[o.ID] = true
 			p.counts.Read++
 			if p.counts.Read%1000 == 0 {
 				p.s.progress(Progress{Phase: "read source", Track: p.t.Name, Done: p.counts.Read, Total: p.run.Read[p.t.Name]})
 			}
 			p.sight(&o)
-			if err := p.object(ctx, o); err != nil {
+			if err := p.object(ctx, &o, l); err != nil {
 				return err
 			}
 		}
 	}
 	p.s.progress(Progress{Phase: "read source", Track: p.t.Name, Done: p.counts.Read, Total: p.counts.Read})
 	return ctx.Err()
+}
+
+// saw notes that the source showed an object, and reports whether it did so before. l is its link, or nil.
+func (p *planner) saw(id GUID, l *link) (before bool) {
+	if l != nil {
+		return p.links.see(l)
+	}
+	_, before = p.unlinked[id]
+	p.unlinked[id] = struct{}{}
+	return before
 }
 
 // sight checks whether o is a canary.
@@ -214,30 +255,33 @@ func (p *planner) item(o *Object, a Action, reason string) Item {
 	return Item{Track: p.t.Name, Action: a, Class: p.t.Class, Source: o.ID, SourceDN: o.DN, Reason: reason}
 }
 
-func (p *planner) add(r result) { p.results = append(p.results, r) }
-
-// object decides what happens with one object that is in scope.
-func (p *planner) object(ctx context.Context, o Object) error {
-	r := result{source: o.ID, dn: o.DN}
-	tr := p.trace.match(&o)
-	tr.sawInScope(p, &o)
+// object decides what happens with one object that is in scope. l is its link, or nil.
+func (p *planner) object(ctx context.Context, o *Object, l *link) error {
+	tr := p.trace.match(o)
+	tr.sawInScope(p, o, l)
+	d := decision{source: o.ID, dn: o.DN}
+	add := func(items ...Item) error {
+		n, err := p.decided.add(&d)
+		if err == nil && len(items) > 0 {
+			p.results = append(p.results, result{number: n, source: o.ID, dn: o.DN, items: items})
+		}
+		return err
+	}
 	hold := func(a Action, reason string) error {
-		it := p.item(&o, a, reason)
-		if l := p.links[o.ID]; l != nil {
+		it := p.item(o, a, reason)
+		if l != nil {
 			it.Target = l.Target
 			it.TargetDN = looseDN(l.TargetDN)
 		}
-		r.items = append(r.items, it)
-		p.add(r)
-		return nil
+		return add(it)
 	}
 	for _, c := range p.t.Scope.Conditions {
-		ok, unknown, reason, err := c.test(&o, &p.env)
+		ok, unknown, reason, err := c.test(o, &p.env)
 		if err != nil {
 			return fmt.Errorf("ldapsync: track %s: %w", p.t.Name, err)
 		}
 		if !ok && !unknown && c.Leave {
-			hidden, err := p.hidden(ctx, &o, c.From)
+			hidden, err := p.hidden(ctx, o, c.From)
 			if err != nil {
 				return err
 			}
@@ -249,7 +293,7 @@ func (p *planner) object(ctx context.Context, o Object) error {
 		switch {
 		case ok:
 		case !unknown && c.Leave:
-			if l := p.links[o.ID]; l != nil {
+			if l != nil {
 				return p.leave(ctx, l, o.DN, "condition "+c.ID+": "+reason)
 			}
 			return nil
@@ -257,20 +301,20 @@ func (p *planner) object(ctx context.Context, o Object) error {
 			return hold(ActionHold, "condition "+c.ID+": "+reason)
 		}
 	}
-	anchor, ok := p.t.Join.anchor(&o)
+	anchor, ok := p.t.Join.anchor(o)
 	if !ok {
 		return hold(ActionHold, "the source anchor cannot be read")
 	}
-	r.anchor = anchor
-	m := p.join(ctx, &o, anchor)
-	tr.joined(m)
-	if m.err != nil {
-		return m.err
+	d.anchor = anchor
+	m, err := p.join(ctx, o, anchor, l)
+	if err != nil {
+		return err
 	}
+	tr.joined(m)
 	if m.action != 0 {
 		return hold(m.action, m.reason)
 	}
-	if p.links[o.ID] == nil && (m.target != nil || p.t.Policy.Create) {
+	if l == nil && (m.target != nil || p.t.Policy.Create) {
 		// The anchor is for good: an attribute that comes first and only looks absent would give a wrong one.
 		var first []string
 		for _, a := range p.t.Join.sourceAnchors() {
@@ -282,7 +326,7 @@ func (p *planner) object(ctx context.Context, o Object) error {
 				break
 			}
 		}
-		hidden, err := p.hidden(ctx, &o, first)
+		hidden, err := p.hidden(ctx, o, first)
 		if err != nil {
 			return err
 		}
@@ -290,7 +334,7 @@ func (p *planner) object(ctx context.Context, o Object) error {
 			return hold(ActionHold, "the source anchor "+strings.Join(hidden, ", ")+" cannot be read")
 		}
 	}
-	it, rename, err := p.edits(ctx, &o, m, tr)
+	it, rename, err := p.edits(ctx, o, m, l, tr)
 	if err != nil {
 		return err
 	}
@@ -299,100 +343,62 @@ func (p *planner) object(ctx context.Context, o Object) error {
 		if !p.t.Policy.Create {
 			return hold(ActionWait, m.reason)
 		}
-		r.items = append(r.items, p.create(&o, it, m))
-		p.add(r)
-		return nil
+		if it, err = p.create(it, m); err != nil {
+			return err
+		}
+		return add(it)
 	}
-	r.target = m.target.ID
+	d.target = m.target.ID
 	it.Target, it.TargetDN = m.target.ID, m.target.DN
+	var items []Item
 	if rename != nil {
 		rename.Anchor, rename.Target, rename.TargetDN = it.Anchor, it.Target, it.TargetDN
-		r.items = append(r.items, *rename)
+		items = append(items, *rename)
 	}
 	switch {
 	case len(it.Edits) > 0:
 		it.Action = ActionUpdate
 		it.Reason = m.reason
-		r.items = append(r.items, it)
-	case p.links[o.ID] == nil || p.links[o.ID].Target != m.target.ID:
+		items = append(items, it)
+	case l == nil || l.Target != m.target.ID:
 		it.Action, it.Reason = ActionJoin, m.reason+"; already as it should be"
-		r.items = append(r.items, it)
-	case p.links[o.ID].Missing > 0:
+		items = append(items, it)
+	case l.Missing > 0:
 		it.Action, it.Reason = ActionJoin, "it was missing and is back"
-		r.items = append(r.items, it)
+		items = append(items, it)
 	case len(it.Notes) > 0:
 		it.Action, it.Reason = ActionHold, "some attributes are left as they are"
-		r.items = append(r.items, it)
+		items = append(items, it)
 	case rename == nil:
 		p.counts.Unchanged++
 	}
-	p.add(r)
-	return nil
+	return add(items...)
 }
 
 // create turns the edits for an object without counterpart into a create item, or a hold if something is missing.
-func (p *planner) create(o *Object, it Item, m match) Item {
+func (p *planner) create(it Item, m match) (Item, error) {
 	it.Action, it.Reason = ActionCreate, m.reason
 	if it.NewName == "" {
 		it.Action, it.Reason, it.Edits = ActionHold, "no rule gave a value for the naming attribute "+p.t.Place.rdn(), nil
-		return it
+		return it, nil
 	}
 	for _, n := range it.Notes {
 		if n.Rule != "" {
 			it.Action, it.Reason, it.Edits = ActionHold, "not created while an attribute cannot be computed", nil
-			return it
+			return it, nil
 		}
 	}
 	it.TargetDN = p.target.container.DN.Child(p.t.Place.rdn(), it.NewName)
 	it.NewName = ""
-	if p.target.byDN[it.TargetDN.Key()] {
+	taken, err := p.target.hasDN(it.TargetDN)
+	if taken {
 		it.Action, it.Reason, it.Edits = ActionConflict, fmt.Sprintf("%s is already there and is not joined with this object", it.TargetDN), nil
 	}
-	return it
-}
-
-// markConflicts finds objects of the source that cannot all be right: the same anchor, or the same counterpart.
-func (p *planner) markConflicts() {
-	anchors := make(map[string][]int)
-	targets := make(map[GUID][]int)
-	for i, r := range p.results {
-		if r.anchor != "" {
-			anchors[r.anchor] = append(anchors[r.anchor], i)
-		}
-		if !r.target.IsZero() {
-			targets[r.target] = append(targets[r.target], i)
-		}
-	}
-	conflict := func(group []int, what string) {
-		if len(group) < 2 {
-			return
-		}
-		names := make([]string, len(group))
-		for i, at := range group {
-			names[i] = p.results[at].dn.String()
-		}
-		slices.Sort(names)
-		for _, at := range group {
-			r := &p.results[at]
-			if len(r.items) == 0 {
-				p.counts.Unchanged--
-			}
-			o := Object{ID: r.source, DN: r.dn}
-			it := p.item(&o, ActionConflict, what+": "+strings.Join(names, " and "))
-			it.Target = r.target
-			r.items = []Item{it}
-		}
-	}
-	for _, g := range anchors {
-		conflict(g, "these objects have the same source anchor")
-	}
-	for at, g := range targets {
-		conflict(g, "these objects would be joined with the same target object "+at.String())
-	}
+	return it, err
 }
 
 // markNameClashes finds creates and renames of one plan that want the same name.
-func (p *planner) markNameClashes() {
+func (p *planner) markNameClashes() error {
 	names := make(map[string][]*Item)
 	for i := range p.results {
 		for j := range p.results[i].items {
@@ -402,7 +408,15 @@ func (p *planner) markNameClashes() {
 				names[it.TargetDN.Key()] = append(names[it.TargetDN.Key()], it)
 			case ActionRename:
 				dn := it.TargetDN.Parent().Child(p.t.Place.rdn(), it.NewName)
-				if p.target.byDN[dn.Key()] && !dn.Equal(it.TargetDN) {
+				if dn.Equal(it.TargetDN) {
+					names[dn.Key()] = append(names[dn.Key()], it)
+					continue
+				}
+				taken, err := p.target.hasDN(dn)
+				if err != nil {
+					return err
+				}
+				if taken {
 					it.Action, it.Reason = ActionConflict, fmt.Sprintf("%s is already there", dn)
 					continue
 				}
@@ -420,6 +434,7 @@ func (p *planner) markNameClashes() {
 			it.Reason = fmt.Sprintf("several objects would have the same name at the target: %s and %s", group[0].SourceDN, group[1].SourceDN)
 		}
 	}
+	return nil
 }
 
 // hidden returns those of the attributes that a read showed as absent but that the account may not read.

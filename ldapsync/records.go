@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -58,16 +59,16 @@ type ouRecord struct {
 	DN  string `json:"dn"`
 }
 
-// A linkRecord is one joined object.
+// A linkRecord is one joined object. The state holds it in the form of linkcodec.go, journals as JSON.
 type linkRecord struct {
-	Source   GUID                 `json:"source"`
-	SourceDN string               `json:"sourceDN"`
-	Target   GUID                 `json:"target"`
-	TargetDN string               `json:"targetDN,omitempty"`
-	Anchor   []byte               `json:"anchor"`
-	Created  bool                 `json:"created,omitempty"` // the engine created the target object
-	Missing  int                  `json:"missing,omitempty"` // cycles in a row it was found nowhere
-	Owned    map[string]ownedAttr `json:"owned,omitempty"`   // by canonical name
+	Source   GUID      `json:"source"`
+	SourceDN string    `json:"sourceDN"`
+	Target   GUID      `json:"target"`
+	TargetDN string    `json:"targetDN,omitempty"`
+	Anchor   []byte    `json:"anchor"`
+	Created  bool      `json:"created,omitempty"` // the engine created the target object
+	Missing  int       `json:"missing,omitempty"` // cycles in a row it was found nowhere
+	Owned    ownedList `json:"owned,omitempty"`
 }
 
 // An ownedAttr is an attribute the engine wrote.
@@ -75,20 +76,23 @@ type ownedAttr struct {
 	Attr    string    `json:"attr"`
 	Rule    string    `json:"rule"`
 	Pre     ValueList `json:"pre,omitempty"` // before the engine's first write
-	Written string    `json:"written"`       // fingerprint of what it wrote last
+	Written digest    `json:"written"`       // fingerprint of what it wrote last
 }
 
 // fingerprint identifies a set of values without keeping them.
-func fingerprint(values []string) string {
+func fingerprint(values []string) digest {
 	if len(values) > 1 {
 		values = slices.Sorted(slices.Values(values))
 	}
-	h := sha256.New()
+	var room [256]byte
+	b := room[:0]
 	for _, v := range values {
-		fmt.Fprintf(h, "%d:", len(v))
-		h.Write([]byte(v))
+		b = strconv.AppendInt(b, int64(len(v)), 10)
+		b = append(b, ':')
+		b = append(b, v...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	h := sha256.Sum256(b)
+	return digest(h[:16])
 }
 
 // A journalHead describes an applied plan.
@@ -133,18 +137,44 @@ func putJSON(key string, v any) (StateOp, error) {
 	return StateOp{Key: key, Value: b}, nil
 }
 
-// loadLinks reads the links of a track.
-func loadLinks(ctx context.Context, s State, k keys, track string) (map[GUID]*linkRecord, error) {
-	out := make(map[GUID]*linkRecord)
+// eachLink calls f for the links of a track, in the order of the text of their objectGUIDs. raw is valid during
+// the call.
+func eachLink(ctx context.Context, s State, k keys, track string, f func(l *linkRecord, raw []byte) error) error {
 	for r, err := range s.Scan(ctx, k.links(track)) {
 		if err != nil {
-			return nil, fmt.Errorf("ldapsync: read state: %w", err)
+			return fmt.Errorf("ldapsync: read state: %w", err)
 		}
-		l := new(linkRecord)
-		if err := json.Unmarshal(r.Value, l); err != nil {
-			return nil, fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", r.Key, err)
+		l, err := decodeLink(r.Value)
+		if err != nil {
+			return fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", r.Key, err)
 		}
-		out[l.Source] = l
+		if err := f(l, r.Value); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
+}
+
+// loadLink reads one link; nil if there is none.
+func loadLink(ctx context.Context, s State, key string) (*linkRecord, error) {
+	raw, err := s.Get(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := decodeLink(raw)
+	if err != nil {
+		return nil, fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", key, err)
+	}
+	return l, nil
+}
+
+// putLink stores a link; nil deletes it.
+func putLink(key string, l *linkRecord) StateOp {
+	if l == nil {
+		return StateOp{Key: key, Delete: true}
+	}
+	return StateOp{Key: key, Value: appendLink(nil, l)}
 }

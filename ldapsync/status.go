@@ -37,18 +37,19 @@ func (s *Syncer) Status(ctx context.Context) (*SyncStatus, error) {
 		LastPlan: run.LastPlan, LastRun: run.LastRun, Source: run.Source,
 	}
 	for _, t := range s.Organisation.Tracks {
-		links, err := loadLinks(ctx, s.State, s.keys(), t.Name)
-		if err != nil {
-			return nil, err
-		}
-		ts := TrackStatus{Track: t.Name, Joined: len(links), Read: run.Read[t.Name]}
-		for _, l := range links {
+		ts := TrackStatus{Track: t.Name, Read: run.Read[t.Name]}
+		err := eachLink(ctx, s.State, s.keys(), t.Name, func(l *linkRecord, _ []byte) error {
+			ts.Joined++
 			if l.Created {
 				ts.Created++
 			}
 			if l.Missing > 0 {
 				ts.Missing++
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		out.Tracks = append(out.Tracks, ts)
 	}

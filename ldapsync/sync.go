@@ -30,6 +30,11 @@ type Syncer struct {
 	// KeepJournals is how many applied plans stay undoable; 0 means 30.
 	KeepJournals int
 
+	// TempDir is where Plan and Undo put what they must look at again, if it is more than a few megabytes: values
+	// of attributes, so the file is the owner's alone, and it is gone when the call returns. It takes about as
+	// much space as the directories' objects. "" is the system's folder for temporary files.
+	TempDir string
+
 	Progress func(Progress) // called from one goroutine at a time; nil: no progress
 	Logger   *slog.Logger   // nil: no log. No attribute values are logged.
 }

@@ -211,12 +211,11 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 			continue
 		}
 		// An object that was deleted and made again by an undo has a new identity, which the link knows.
-		var now linkRecord
-		found, _, err := loadJSON(ctx, s.State, k.link(l.Item.Track, l.Item.Source), &now)
+		now, err := loadLink(ctx, s.State, k.link(l.Item.Track, l.Item.Source))
 		if err != nil {
 			return nil, err
 		}
-		it, err := reverse(l, now.Target, found)
+		it, err := reverse(l, now)
 		if err != nil {
 			return nil, err
 		}
@@ -225,14 +224,14 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 	return p, p.seal()
 }
 
-// reverse is the item that takes back a line. target is the identity of the counterpart now, if it is joined.
-func reverse(l *journalLine, target GUID, joined bool) (Item, error) {
+// reverse is the item that takes back a line. now is the object's link, nil if it is not joined any more.
+func reverse(l *journalLine, now *linkRecord) (Item, error) {
 	it, before := l.Item, l.Link
-	if was := it.Target; joined && target != was {
-		it.Target = target
+	if was := it.Target; now != nil && now.Target != was {
+		it.Target = now.Target
 		if before != nil && before.Target == was {
 			c := *before
-			c.Target = target
+			c.Target = now.Target
 			before = &c
 		}
 	}
@@ -248,7 +247,7 @@ func reverse(l *journalLine, target GUID, joined bool) (Item, error) {
 	switch l.Item.Action {
 	case ActionCreate:
 		it.Action = ActionDelete
-		if !joined {
+		if now == nil {
 			it.Target = l.Target
 		}
 	case ActionDelete:

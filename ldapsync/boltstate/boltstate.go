@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -102,6 +103,31 @@ type State struct {
 	mu     sync.RWMutex
 	closed bool
 	scans  map[*scan]struct{}
+
+	looked atomic.Int64 // at so many places of the file since dropPages was last called
+}
+
+// The process may hold this much of the file before it lets go of it: only files larger than smallFile, and after
+// so many looks that the system has mapped a few megabytes for them (it maps up to 64 KB at a time).
+const (
+	smallFile = 16 << 20
+	manyLooks = 256
+)
+
+// look counts looks into the file and lets go of its pages now and then. s.mu is held for reading or writing.
+func (s *State) look(n int) {
+	if s.looked.Add(int64(n)) < manyLooks {
+		return
+	}
+	s.looked.Store(0)
+	_ = s.guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			if tx.Size() > smallFile {
+				dropPages(tx)
+			}
+			return nil
+		})
+	})
 }
 
 var _ ldapsync.State = (*State)(nil)
@@ -280,6 +306,7 @@ func (s *State) Get(ctx context.Context, key string) ([]byte, error) {
 			return nil
 		})
 	})
+	s.look(1)
 	return out, err
 }
 
@@ -305,6 +332,7 @@ func (s *State) Commit(ctx context.Context, ops []ldapsync.StateOp) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("boltstate: commit: %w", err)
 	}
+	defer s.look(len(ops))
 	return s.guard(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error { return s.apply(tx.Bucket(dataBucket), ops) })
 	})

@@ -52,6 +52,7 @@ func (s *State) fetch(sc *scan) error {
 	if s.closed {
 		return errClosed
 	}
+	defer s.look(batchRecords / 8)
 	return s.guard(func() error { return s.db.View(sc.fill) })
 }
 
