@@ -101,7 +101,7 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, opt ApplyOptions) (*Report,
 		err = a.finish(context.WithoutCancel(ctx))
 	}
 	a.report.Finished = s.now()
-	a.tally()
+	a.close()
 	if err != nil {
 		return a.report, fmt.Errorf("ldapsync: apply: %w", err)
 	}
@@ -117,9 +117,10 @@ type applier struct {
 	run    runRecord
 	runRaw []byte
 	n      uint64 // of the journal
-	lines  []journalLine
+	lines  int    // in the journal
 	report *Report
-	next   time.Time // when the next write may start, for Rate
+	late   []numbered // lines with a problem, for the report
+	next   time.Time  // when the next write may start, for Rate
 	mu     sync.Mutex
 }
 
@@ -139,8 +140,11 @@ func (a *applier) begin(ctx context.Context, accepted []string) error {
 		}
 		if found {
 			a.report.Resumed = true
-			a.lines, err = loadJournal(ctx, a.s.State, a.k, a.n, head.Lines)
-			return err
+			a.lines = head.Lines
+			return eachLine(ctx, a.s.State, a.k, a.n, head.Lines, func(at int, l *journalLine) error {
+				a.tally(at, l)
+				return nil
+			})
 		}
 	case a.run.Pending != "":
 		return &StalePlanError{Plan: a.p.ID, Pending: a.run.Pending}
@@ -180,43 +184,41 @@ func (a *applier) putRun(ctx context.Context, r runRecord, more ...StateOp) erro
 // writeJournal records what is about to be done, in pieces, and the head last: a journal without a head means
 // that nothing was written to the target yet.
 func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
-	links := make(map[GUID]*linkRecord)
-	known := make(map[GUID]bool)
 	var ops []StateOp
 	flush := func() error {
 		err := a.s.State.Commit(ctx, ops)
 		ops = ops[:0]
 		return err
 	}
+	var track string // of the item before
+	var source GUID
+	var prev *linkRecord // after the item before; items of one object follow each other
 	for i := range a.p.Items {
 		it := &a.p.Items[i]
 		if !it.Action.Acts() {
 			continue
 		}
-		if !known[it.Source] {
-			l, err := loadLink(ctx, a.s.State, a.k.link(it.Track, it.Source))
-			if err != nil {
+		if it.Source != source || it.Track != track {
+			var err error
+			if prev, err = loadLink(ctx, a.s.State, a.k.link(it.Track, it.Source)); err != nil {
 				return err
 			}
-			if l != nil {
-				links[it.Source] = l
-			}
-			known[it.Source] = true
+			source, track = it.Source, it.Track
 		}
-		line := journalLine{Item: *it, Link: links[it.Source]}
-		links[it.Source] = nextLink(links[it.Source], it, it.Target)
-		op, err := putJSON(a.k.line(a.n, len(a.lines)), line)
+		op, err := putJSON(a.k.line(a.n, a.lines), journalLine{Item: *it, Link: prev})
 		if err != nil {
 			return err
 		}
-		a.lines = append(a.lines, line)
+		prev = nextLink(prev, it, it.Target)
+		a.lines++
+		a.report.Pending++
 		if ops = append(ops, op); len(ops) == 500 {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 	}
-	op, err := putJSON(a.k.journal(a.n), journalHead{Plan: a.p.ID, Undo: a.p.Undo, Started: a.report.Started, Lines: len(a.lines), Accepted: accepted})
+	op, err := putJSON(a.k.journal(a.n), journalHead{Plan: a.p.ID, Undo: a.p.Undo, Started: a.report.Started, Lines: a.lines, Accepted: accepted})
 	if err != nil {
 		return err
 	}
@@ -224,22 +226,30 @@ func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
 	return flush()
 }
 
-func loadJournal(ctx context.Context, s State, k keys, n uint64, count int) ([]journalLine, error) {
-	lines := make([]journalLine, 0, count)
+// eachLine calls f for the lines of a journal, in order. That there are as many as its head says is known after the
+// last.
+func eachLine(ctx context.Context, s State, k keys, n uint64, count int, f func(at int, l *journalLine) error) error {
+	at := 0
 	for r, err := range s.Scan(ctx, k.journal(n)+"/") {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		var l journalLine
-		if err := json.Unmarshal(r.Value, &l); err != nil {
-			return nil, fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", r.Key, err)
+		l := new(journalLine)
+		if err := json.Unmarshal(r.Value, l); err != nil {
+			return fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", r.Key, err)
 		}
-		lines = append(lines, l)
+		if r.Key != k.line(n, at) {
+			return fmt.Errorf("ldapsync: the journal of plan number %d has the line %s in place of %s", n, r.Key, k.line(n, at))
+		}
+		if err := f(at, l); err != nil {
+			return err
+		}
+		at++
 	}
-	if len(lines) != count {
-		return nil, fmt.Errorf("ldapsync: the journal of plan number %d has %d lines instead of %d", n, len(lines), count)
+	if at != count {
+		return fmt.Errorf("ldapsync: the journal of plan number %d has %d lines instead of %d", n, at, count)
 	}
-	return lines, nil
+	return nil
 }
 
 // nextLink is the state's record of an object after an item was carried out; nil if there is none any more.
@@ -289,13 +299,53 @@ func nextLink(prev *linkRecord, it *Item, target GUID) *linkRecord {
 	return l
 }
 
+// A numbered line of a journal.
+type numbered struct {
+	at int
+	*journalLine
+}
+
 // An outcome of one line, on its way to the journal.
 type lineOutcome struct {
-	at     int
+	line   numbered
 	status Status
 	target GUID
 	err    error
 	wrote  bool
+}
+
+// pending sends the lines that were not tried yet, in groups of those that follow each other and are about one
+// object. It ends early if ctx does.
+func (a *applier) pending(ctx context.Context, jobs chan<- []numbered) error {
+	var group []numbered
+	send := func() error {
+		if len(group) == 0 {
+			return nil
+		}
+		select {
+		case jobs <- group:
+			group = nil
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	err := eachLine(ctx, a.s.State, a.k, a.n, a.lines, func(at int, l *journalLine) error {
+		if l.Status != StatusPending {
+			return nil
+		}
+		if len(group) > 0 && group[0].Item.Source != l.Item.Source {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		group = append(group, numbered{at, l})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return send()
 }
 
 // work carries out the pending lines with several workers and records the outcomes in groups.
@@ -304,35 +354,24 @@ func (a *applier) work(ctx context.Context) error {
 	if workers <= 0 {
 		workers = 4
 	}
+	total := a.report.Pending
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var groups [][]int // lines of one object, in order
-	last := GUID{}
-	for i := range a.lines {
-		if a.lines[i].Status != StatusPending {
-			continue
-		}
-		if id := a.lines[i].Item.Source; len(groups) > 0 && id == last {
-			groups[len(groups)-1] = append(groups[len(groups)-1], i)
-		} else {
-			groups, last = append(groups, []int{i}), id
-		}
-	}
-	jobs := make(chan []int)
+	jobs := make(chan []numbered)
 	out := make(chan lineOutcome, 256)
 	var wg sync.WaitGroup
-	for range min(workers, len(groups)) {
+	for range min(workers, total) {
 		wg.Go(func() {
 			for g := range jobs {
-				for i, at := range g {
-					o := a.line(ctx, at)
+				for i, line := range g {
+					o := a.line(ctx, line)
 					if ctx.Err() != nil && o.status == StatusPending {
 						return
 					}
 					out <- o
 					if o.status != StatusDone {
 						for _, rest := range g[i+1:] {
-							out <- lineOutcome{at: rest, status: o.status, err: errors.New("an earlier step for the same object was not carried out")}
+							out <- lineOutcome{line: rest, status: o.status, err: errors.New("an earlier step for the same object was not carried out")}
 						}
 						break
 					}
@@ -340,24 +379,16 @@ func (a *applier) work(ctx context.Context) error {
 			}
 		})
 	}
+	var unread error // why not all lines could be read
 	go func() {
 		defer close(out)
-		for _, g := range groups {
-			select {
-			case jobs <- g:
-			case <-ctx.Done():
-				close(jobs)
-				wg.Wait()
-				return
-			}
+		if total > 0 {
+			unread = a.pending(ctx, jobs)
 		}
 		close(jobs)
 		wg.Wait()
 	}()
-	done, total := 0, 0
-	for _, g := range groups {
-		total += len(g)
-	}
+	done := 0
 	a.s.progress(Progress{Phase: "apply", Total: total})
 	var failed error
 	for o := range out {
@@ -384,20 +415,20 @@ func (a *applier) work(ctx context.Context) error {
 		done += len(batch)
 		a.s.progress(Progress{Phase: "apply", Done: done, Total: total})
 	}
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return failed
-	}
-	if slices.ContainsFunc(a.lines, func(l journalLine) bool { return l.Status == StatusPending }) {
+	case a.report.Pending > 0 && ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return nil
+	return unread
 }
 
 // record writes outcomes and the links they lead to in one commit.
 func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 	var ops []StateOp
 	for _, o := range batch {
-		l := &a.lines[o.at]
+		l := o.line
 		l.Status, l.Target = o.status, o.target
 		if o.err != nil {
 			l.Error = o.err.Error()
@@ -405,7 +436,9 @@ func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 		if o.wrote {
 			a.report.Writes++
 		}
-		more, err := a.lineOps(o.at)
+		a.report.Pending--
+		a.tally(l.at, l.journalLine)
+		more, err := a.lineOps(l)
 		if err != nil {
 			return err
 		}
@@ -415,9 +448,8 @@ func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 }
 
 // lineOps are the state changes for a line whose outcome is known.
-func (a *applier) lineOps(at int) ([]StateOp, error) {
-	l := &a.lines[at]
-	op, err := putJSON(a.k.line(a.n, at), l)
+func (a *applier) lineOps(l numbered) ([]StateOp, error) {
+	op, err := putJSON(a.k.line(a.n, l.at), l.journalLine)
 	if err != nil {
 		return nil, err
 	}
@@ -473,7 +505,7 @@ func (a *applier) finish(ctx context.Context) error {
 		ops = append(ops, putLink(key, l))
 	}
 	undone := a.p.Undo
-	if slices.ContainsFunc(a.lines, func(l journalLine) bool { return l.Status != StatusDone }) {
+	if !a.report.OK() {
 		undone = "" // what was refused can be tried again
 	}
 	more, err := closeJournal(ctx, a.s.State, a.k, a.n, a.s.now(), undone, a.p.ID)
@@ -512,27 +544,32 @@ func closeJournal(ctx context.Context, s State, k keys, n uint64, at time.Time, 
 	return append(ops, op), nil
 }
 
-// tally counts outcomes into the report.
-func (a *applier) tally() {
-	for i := range a.lines {
-		l := &a.lines[i]
-		switch l.Status {
-		case StatusDone:
-			a.report.Done[l.Item.Action.String()]++
-			continue
-		case StatusRefused:
-			a.report.Refused++
-		case StatusFailed:
-			a.report.Failed++
-		default:
-			a.report.Pending++
-			continue
-		}
-		if len(a.report.Problems) < MaxProblems {
-			a.report.Problems = append(a.report.Problems, Problem{
-				Track: l.Item.Track, Action: l.Item.Action, Source: l.Item.Source, SourceDN: l.Item.SourceDN,
-				TargetDN: l.Item.TargetDN, Status: l.Status, Error: l.Error,
-			})
-		}
+// tally counts a line into the report.
+func (a *applier) tally(at int, l *journalLine) {
+	switch l.Status {
+	case StatusDone:
+		a.report.Done[l.Item.Action.String()]++
+		return
+	case StatusRefused:
+		a.report.Refused++
+	case StatusFailed:
+		a.report.Failed++
+	default:
+		a.report.Pending++
+		return
+	}
+	if len(a.late) < MaxProblems {
+		a.late = append(a.late, numbered{at, l})
+	}
+}
+
+// close completes the report.
+func (a *applier) close() {
+	slices.SortFunc(a.late, func(x, y numbered) int { return x.at - y.at })
+	for _, l := range a.late {
+		a.report.Problems = append(a.report.Problems, Problem{
+			Track: l.Item.Track, Action: l.Item.Action, Source: l.Item.Source, SourceDN: l.Item.SourceDN,
+			TargetDN: l.Item.TargetDN, Status: l.Status, Error: l.Error,
+		})
 	}
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // line carries out one line of the journal.
-func (a *applier) line(ctx context.Context, at int) lineOutcome {
-	it := &a.lines[at].Item
-	o := lineOutcome{at: at, target: it.Target}
+func (a *applier) line(ctx context.Context, l numbered) lineOutcome {
+	it := &l.Item
+	o := lineOutcome{line: l, target: it.Target}
 	if !it.Action.Writes() {
 		o.status = StatusDone
 		return o

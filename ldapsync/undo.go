@@ -33,22 +33,18 @@ func (s *Syncer) Recover(ctx context.Context) error {
 	}
 	if !found {
 		// It ended while it was still writing the journal, before the first write.
-		var ops []StateOp
-		for r, err := range s.State.Scan(ctx, a.k.journal(a.n)+"/") {
-			if err != nil {
-				return err
-			}
-			ops = append(ops, StateOp{Key: r.Key, Delete: true})
+		if err := dropLines(ctx, s.State, a.k, a.n); err != nil {
+			return err
 		}
-		return a.putRun(ctx, done, ops...)
+		return a.putRun(ctx, done)
 	}
-	if a.lines, err = loadJournal(ctx, s.State, a.k, a.n, head.Lines); err != nil {
+	// That the journal is whole must be known before anything is concluded from it.
+	if err := eachLine(ctx, s.State, a.k, a.n, head.Lines, func(int, *journalLine) error { return nil }); err != nil {
 		return err
 	}
-	for i := range a.lines {
-		l := &a.lines[i]
+	err = eachLine(ctx, s.State, a.k, a.n, head.Lines, func(at int, l *journalLine) error {
 		if l.Status != StatusPending {
-			continue
+			return nil
 		}
 		l.Status, l.Error = StatusRefused, "the run was interrupted before this was done"
 		if l.Item.Action.Writes() {
@@ -60,13 +56,14 @@ func (s *Syncer) Recover(ctx context.Context) error {
 				l.Status, l.Error, l.Target = StatusDone, "", id
 			}
 		}
-		ops, err := a.lineOps(i)
+		ops, err := a.lineOps(numbered{at, l})
 		if err != nil {
 			return err
 		}
-		if err := s.State.Commit(ctx, ops); err != nil {
-			return err
-		}
+		return s.State.Commit(ctx, ops)
+	})
+	if err != nil {
+		return err
 	}
 	more, err := closeJournal(ctx, s.State, a.k, a.n, s.now(), head.Undo, head.Plan)
 	if err != nil {
@@ -165,15 +162,17 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 	if head.UndoneBy != "" {
 		return nil, fmt.Errorf("ldapsync: plan %s was undone already, by plan %s", head.Plan[:12], head.UndoneBy[:12])
 	}
-	lines, err := loadJournal(ctx, s.State, k, num, head.Lines)
+	var lines []*journalLine // what was done
+	touched := make(map[GUID]bool)
+	err = eachLine(ctx, s.State, k, num, head.Lines, func(_ int, l *journalLine) error {
+		if l.Status == StatusDone {
+			lines = append(lines, l)
+			touched[l.Item.Source] = true
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	touched := make(map[GUID]bool)
-	for i := range lines {
-		if lines[i].Status == StatusDone {
-			touched[lines[i].Item.Source] = true
-		}
 	}
 	later := make(map[uint64]journalHead)
 	err = eachJournal(ctx, s.State, k, func(n uint64, h journalHead) {
@@ -185,14 +184,14 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 		return nil, err
 	}
 	for _, n := range slices.Sorted(maps.Keys(later)) {
-		more, err := loadJournal(ctx, s.State, k, n, later[n].Lines)
+		err := eachLine(ctx, s.State, k, n, later[n].Lines, func(_ int, l *journalLine) error {
+			if l.Status == StatusDone && touched[l.Item.Source] {
+				return fmt.Errorf("ldapsync: plan %s, applied later, also changed %s: undo that one first", later[n].Plan[:12], l.Item.SourceDN)
+			}
+			return nil
+		})
 		if err != nil {
 			return nil, err
-		}
-		for i := range more {
-			if more[i].Status == StatusDone && touched[more[i].Item.Source] {
-				return nil, fmt.Errorf("ldapsync: plan %s, applied later, also changed %s: undo that one first", later[n].Plan[:12], more[i].Item.SourceDN)
-			}
 		}
 	}
 	var run runRecord
@@ -205,11 +204,7 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 	}
 	dst.Time, dst.HighestUSN = time.Time{}, 0
 	p := &Plan{Version: PlanVersion, Organisation: s.Organisation.Name, Created: s.now().UTC(), Generation: run.Generation, Target: dst, Undo: head.Plan}
-	for i := range slices.Backward(lines) {
-		l := &lines[i]
-		if l.Status != StatusDone {
-			continue
-		}
+	for _, l := range slices.Backward(lines) {
 		// An object that was deleted and made again by an undo has a new identity, which the link knows.
 		now, err := loadLink(ctx, s.State, k.link(l.Item.Track, l.Item.Source))
 		if err != nil {
@@ -289,16 +284,33 @@ func (s *Syncer) prune(ctx context.Context, newest uint64) error {
 		return err
 	}
 	for _, n := range old {
-		ops := []StateOp{{Key: k.journal(n), Delete: true}}
-		for r, err := range s.State.Scan(ctx, k.journal(n)+"/") {
-			if err != nil {
-				return err
-			}
-			ops = append(ops, StateOp{Key: r.Key, Delete: true})
+		// The head last: what is left by an interruption is removed the next time.
+		if err := dropLines(ctx, s.State, k, n); err != nil {
+			return err
 		}
-		if err := s.State.Commit(ctx, ops); err != nil {
+		if err := s.State.Commit(ctx, []StateOp{{Key: k.journal(n), Delete: true}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropLines removes the lines of a journal, in pieces.
+func dropLines(ctx context.Context, s State, k keys, n uint64) error {
+	var ops []StateOp
+	for r, err := range s.Scan(ctx, k.journal(n)+"/") {
+		if err != nil {
+			return err
+		}
+		if ops = append(ops, StateOp{Key: r.Key, Delete: true}); len(ops) == 1000 {
+			if err := s.Commit(ctx, ops); err != nil {
+				return err
+			}
+			ops = nil
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return s.Commit(ctx, ops)
 }
