@@ -107,6 +107,11 @@ func nearest(name string, names []string) string {
 			best, bestDist = n, d
 		}
 	}
+	for _, n := range names { // Random for RandomNum
+		if best == "" && len(name) >= 4 && strings.HasPrefix(n, name) {
+			best = n
+		}
+	}
 	return best
 }
 
