@@ -43,7 +43,15 @@
 //
 // It does not move or synchronise passwords, groups or group memberships, and does not write on-premises
 // properties of Entra ID, which only Microsoft's own sync can write. It reads a directory completely in every
-// cycle; the plan, the joined objects and the counterparts at the target are held in memory while it is made.
+// cycle.
+//
+// # What it needs
+//
+// Memory for a plan grows by some 90 bytes with an object that is in order, because what was read is put into
+// temporary files (Syncer.TempDir) and only what it is found by is held; it grows by some kilobytes with an item, which
+// a Plan holds. Applying holds nothing but the plan. With the State in a file (boltstate) a cycle for 1,000,000
+// users of whom one in a hundred changed stays under 300 MB; the first plan, in which everybody is an item, needs
+// about 12 KB for each.
 //
 // The rules of the service this models are cited as "operations guide" with their section; facts about products
 // are cited with Microsoft's document.

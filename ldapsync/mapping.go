@@ -77,16 +77,20 @@ func (m Mapping) Apply(o Object, env Env) ([]Outcome, error) {
 	done := func(to string) int {
 		return slices.IndexFunc(out, func(x Outcome) bool { return strings.EqualFold(x.To, to) })
 	}
-	failed := make(map[string]bool)
+	var failed map[string]bool
+	var strayed string
 	for i := range m {
 		r := &m[i]
 		at := done(r.To)
-		if at >= 0 && out[at].Result.Kind != KindAbstain || len(failed) > 0 && failed[canonicalName(r.To)] {
+		if at >= 0 && out[at].Result.Kind != KindAbstain || failed != nil && failed[canonicalName(r.To)] {
 			continue
 		}
-		res, err := r.run(&o, &env)
+		res, err := r.run(&o, &env, &strayed)
 		if err != nil {
 			errs = append(errs, &RuleError{Rule: r.Name(), To: r.To, DN: o.DN, Err: err})
+			if failed == nil {
+				failed = make(map[string]bool)
+			}
 			failed[canonicalName(r.To)] = true
 			if at >= 0 {
 				out = slices.Delete(out, at, at+1)
@@ -112,7 +116,8 @@ func (m Mapping) Apply(o Object, env Env) ([]Outcome, error) {
 	return out, errors.Join(errs...)
 }
 
-func (r *Rule) run(o *Object, env *Env) (res Result, err error) {
+// run asks the rule. strayed is room for the name of an input that it reads without having declared it.
+func (r *Rule) run(o *Object, env *Env, strayed *string) (res Result, err error) {
 	if !r.Partial {
 		for _, f := range r.From {
 			if o.Presence(f) == Unreadable {
@@ -125,12 +130,12 @@ func (r *Rule) run(o *Object, env *Env) (res Result, err error) {
 			res, err = Result{}, fmt.Errorf("the rule panicked: %v", p)
 		}
 	}()
-	var strayed string
-	res, err = r.Value(Inputs{obj: o, env: env, declared: r.From, strayed: &strayed})
+	*strayed = ""
+	res, err = r.Value(Inputs{obj: o, env: env, declared: r.From, strayed: strayed})
 	switch {
 	case err != nil:
-	case strayed != "":
-		err = fmt.Errorf("it reads %s but does not declare it in From", strayed)
+	case *strayed != "":
+		err = fmt.Errorf("it reads %s but does not declare it in From", *strayed)
 	case int(res.Kind) >= len(resultNames):
 		err = fmt.Errorf("it returned the unknown kind %d", uint8(res.Kind))
 	case res.Kind == KindSet && len(res.Values) == 0:
