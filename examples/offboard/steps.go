@@ -85,7 +85,7 @@ func (q *request) steps() (*departure, error) {
 		q.devices(add, d)
 	}
 	add(step{ID: "run-engine", Title: "Let the engine run once, and read its plan first", Where: "the server of the engine",
-		Commands: []string{"syncengine plan -config CONFIG -out leave.plan", "offboard plan -engine leave.plan REQUEST.json", "syncengine apply -config CONFIG leave.plan"},
+		Commands: []string{"syncengine plan -config CONFIG -out leave.plan", "offboard plan -engine leave.plan REQUEST.json", "syncengine apply -config CONFIG -plan leave.plan"},
 		Why:      "Many objects that leave at once look like an accident: a guard blocks the plan and prints what accepts it, for this plan only.",
 		Verify:   []string{"syncengine plan -config CONFIG shows nothing left to write for them."}, Source: "operations guide, 9.2, 9.3"})
 	if err := q.registry(add); err != nil {
