@@ -18,6 +18,7 @@ import (
 	"go.internal/hybridkit/ldapsync/boltstate"
 	"go.internal/hybridkit/ldapsync/ldapdir"
 	"go.internal/hybridkit/ldapsync/ldif"
+	"go.internal/hybridkit/ldapsync/mapfile"
 )
 
 // Config is the file given with -config. Unknown members are refused. Paths are relative to the file.
@@ -97,6 +98,11 @@ type Track struct {
 	Mapping  []string           `json:"mapping"`
 	Carriers *ldapsync.Carriers `json:"carriers"` // target attributes of the two named mappings
 
+	// MappingFile is a mapping file (package mapfile), whose rules come after those of Mapping. It also gives the
+	// conditions of its scope, and OUs and keys where this configuration has none. "FILE#NAME" takes one mapping of
+	// several; otherwise the file has one for the class.
+	MappingFile string `json:"mappingFile"`
+
 	SourceAnchor []string            `json:"sourceAnchor"`
 	Anchor       *string             `json:"anchor"` // target attribute; mS-DS-ConsistencyGuid if absent, "" for none
 	AnchorForm   ldapsync.AnchorForm `json:"anchorForm"`
@@ -141,6 +147,11 @@ func loadConfig(path string, stdin io.Reader) (*Config, error) {
 			&o.Source.ClientCert, &o.Source.ClientKey, &o.Target.ClientCert, &o.Target.ClientKey} {
 			if *p != "" && *p != "-" && !filepath.IsAbs(*p) {
 				*p = filepath.Join(dir, *p)
+			}
+		}
+		for _, t := range []*Track{o.Users, o.Devices} {
+			if t != nil && t.MappingFile != "" && !filepath.IsAbs(t.MappingFile) {
+				t.MappingFile = filepath.Join(dir, t.MappingFile)
 			}
 		}
 	}
@@ -190,6 +201,25 @@ func mapping(names []string, c *ldapsync.Carriers) (ldapsync.Mapping, error) {
 	return m, nil
 }
 
+// mappingSet reads "FILE" or "FILE#NAME".
+func mappingSet(name string, class ldapsync.Class) (*mapfile.Set, error) {
+	file, section, _ := strings.Cut(name, "#")
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("mappingFile: %w", err)
+	}
+	defer r.Close()
+	f, err := mapfile.Read(r)
+	if err != nil {
+		return nil, fmt.Errorf("mappingFile %s: %w", file, err)
+	}
+	set, err := f.BuildOne(section, class, mapfile.Options{Functions: mapfile.Builtins()})
+	if err != nil {
+		return nil, fmt.Errorf("mappingFile %s: %w", file, err)
+	}
+	return set, nil
+}
+
 // track makes the engine's track of a configuration's.
 func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
 	m, err := mapping(t.Mapping, t.Carriers)
@@ -217,6 +247,16 @@ func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
 	out.Join.Form, out.Join.Adopt = t.AnchorForm, t.Adopt
 	if t.Keys != nil {
 		out.Join.Keys = t.Keys
+	}
+	if t.MappingFile != "" {
+		set, err := mappingSet(t.MappingFile, class)
+		if err != nil {
+			return ldapsync.Track{}, err
+		}
+		if t.Keys == nil && len(set.Keys) > 0 {
+			out.Join.Keys = nil // the file's, instead of the class's usual ones
+		}
+		set.AddTo(&out)
 	}
 	if t.Create != nil {
 		out.Policy.Create = *t.Create
