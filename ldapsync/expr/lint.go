@@ -2,6 +2,7 @@ package expr
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -415,7 +416,7 @@ func (l *linter) constantCondition(n *Node) (value, ok bool) {
 		return false, false
 	}
 	m := &machine{p: p}
-	v, err := m.run(nil, nil, p.root)
+	v, err := m.run(context.Background(), nil, p.root)
 	if err != nil {
 		return false, false
 	}
