@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -152,6 +153,9 @@ func decodeLink(raw []byte) (*linkRecord, error) {
 		l := new(linkRecord)
 		if err := json.Unmarshal(raw, l); err != nil {
 			return nil, err
+		}
+		if l.Missing < 0 || l.Missing > math.MaxInt32 {
+			return nil, fmt.Errorf("it was missing %d times", l.Missing)
 		}
 		return l, nil
 	}

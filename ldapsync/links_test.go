@@ -35,6 +35,9 @@ func TestLinkForms(t *testing.T) {
 		"flags":    append([]byte{1, 0xf0}, once[2:]...),
 		"trailing": append(bytes.Clone(once), 0),
 		"not JSON": []byte(`{"source":`),
+		"negative": []byte(`{"missing":-1}`),
+		"filed":    []byte(`{"owned":{"title":{"attr":"mail","rule":"","written":"ffffffffffffffffffffffffffffffff"}}}`),
+		"digest":   []byte(`{"owned":{"title":{"attr":"title","rule":"","written":"ff"}}}`),
 	} {
 		_, err := ldapsync.LinkInState(bad)
 		require.Error(t, err, name)

@@ -323,8 +323,8 @@ func scaleCycle(t *testing.T, n int) {
 	mem := memoryOfProcess(t)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	fmt.Printf("scale: %d objects %s: rss=%.0fMB plan=%.1fs apply=%.1fs heap=%.0fMB allocations/object=%.0f state=%.0fMB\n", n, os.Getenv("SCALE_CYCLE"),
-		mem["VmHWM"], plan.Seconds(), apply.Seconds(), float64(after.HeapSys)/1e6, float64(after.Mallocs-before.Mallocs)/float64(n), float64(info.Size())/1e6)
+	fmt.Printf("scale: %d objects %s: rss=%.0fMB plan=%.1fs apply=%.1fs cpu=%.1fs heap=%.0fMB allocations/object=%.0f state=%.0fMB\n", n, os.Getenv("SCALE_CYCLE"),
+		mem["VmHWM"], plan.Seconds(), apply.Seconds(), cpuOfProcess(t), float64(after.HeapSys)/1e6, float64(after.Mallocs-before.Mallocs)/float64(n), float64(info.Size())/1e6)
 }
 
 // memoryOfProcess reads the sizes in /proc/self/status, in megabytes (10^6 bytes).
@@ -345,4 +345,20 @@ func memoryOfProcess(t *testing.T) map[string]float64 {
 	}
 	require.Positive(t, out["VmHWM"], "%v", slices.Collect(maps.Keys(out)))
 	return out
+}
+
+// cpuOfProcess reads the seconds of processor time from /proc/self/stat, which counts hundredths.
+func cpuOfProcess(t *testing.T) float64 {
+	b, err := os.ReadFile("/proc/self/stat")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(b), ") ") // after the name of the program
+	require.True(t, ok)
+	f := strings.Fields(rest)
+	sum := 0
+	for _, ticks := range f[11:13] { // utime and stime
+		n, err := strconv.Atoi(ticks)
+		require.NoError(t, err)
+		sum += n
+	}
+	return float64(sum) / 100
 }
