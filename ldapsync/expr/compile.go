@@ -127,10 +127,10 @@ func (c *compiler) node(n *Node) code {
 		}
 		return f
 	}
+	depth := c.depth
 	c.depth++
 	f := c.plain(n)
 	c.depth--
-	depth := c.depth
 	return func(m *machine) Value {
 		v := f(m)
 		if m.err == nil || m.failedAt == nil {

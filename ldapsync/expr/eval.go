@@ -107,7 +107,7 @@ func (p *Program) Eval(ctx context.Context, env *Env) (Value, error) {
 // much slower than Eval and gives the same.
 func (p *Program) Explain(ctx context.Context, env *Env) ([]Step, Value, error) {
 	_, c := newCompiler(p.expr, p.options)
-	c.p, c.trace, c.depth = p, true, -1
+	c.p, c.trace = p, true
 	root := c.node(p.expr.Root)
 	m := &machine{p: p, tracing: true}
 	v, err := m.run(ctx, env, root)

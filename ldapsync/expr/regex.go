@@ -112,7 +112,7 @@ func translate(s string) (out string, differs []string, err error) {
 			case e == 'k' || e == 'G':
 				return "", nil, fmt.Errorf(`\%c cannot be run`, e)
 			case (e == 'p' || e == 'P') && strings.HasPrefix(s[i+1:], "{Is"):
-				return "", nil, fmt.Errorf(`Unicode blocks such as \p{IsGreek} cannot be run; write \p{Greek}`)
+				return "", nil, fmt.Errorf(`a Unicode block such as \p{IsGreek} cannot be run; write \p{Greek}`)
 			case e == 'b' || e == 'B':
 				note(`\b knows only ASCII letters, in .NET all`)
 				b.WriteString(s[i-1 : i+1])
