@@ -270,29 +270,61 @@ func implicit(name string) bool {
 	return strings.EqualFold(name, "objectGUID") || strings.EqualFold(name, "dn") || strings.EqualFold(name, "distinguishedName")
 }
 
-// lookup shows a rule's inputs to expressions and clauses.
-func lookup(in ldapsync.Inputs) func(string) expr.Value { return attributes{in}.Lookup }
+// lookup shows a rule's inputs to clauses.
+func lookup(in ldapsync.Inputs) func(string) expr.Value {
+	return attributes{src: in, id: in.ID(), dn: in.DN()}.Lookup
+}
 
-type attributes struct{ in ldapsync.Inputs }
+// ObjectAttributes shows an object to expressions as the rules of a mapping file see it: binary attributes are
+// bytes, TRUE and FALSE of attributes that hold booleans are booleans, what could not be read is unknown, and
+// objectGUID, distinguishedName and dn come from the object itself.
+func ObjectAttributes(o ldapsync.Object) expr.Attributes {
+	return attributes{src: o, id: o.ID, dn: o.DN, bools: booleans(nil)}
+}
 
-// Lookup gives the values of an attribute: bytes for what is binary, text for everything else.
+type attributes struct {
+	src interface {
+		Presence(name string) ldapsync.Presence
+		All(name string) []string
+	}
+	id    ldapsync.GUID
+	dn    ldapsync.DN
+	bools []string
+}
+
+// booleans selects the attributes that hold booleans: of the names, or all that are known.
+func booleans(names []string) []string {
+	var out []string
+	for n, info := range expr.ADSchema() {
+		if info.Type == expr.TypeBool && (names == nil || slices.ContainsFunc(names, func(m string) bool { return strings.EqualFold(n, m) })) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Lookup implements expr.Attributes.
 func (a attributes) Lookup(name string) expr.Value {
 	switch strings.ToLower(name) {
 	case "objectguid":
-		if id := a.in.ID(); !id.IsZero() {
-			return expr.Binary(id.Raw())
+		if !a.id.IsZero() {
+			return expr.Binary(a.id.Raw())
 		}
 		return expr.Value{}
 	case "dn", "distinguishedname":
-		return expr.String(a.in.DN().String())
+		return expr.String(a.dn.String())
 	}
-	switch a.in.Presence(name) {
+	switch a.src.Presence(name) {
 	case ldapsync.Unreadable:
 		return expr.Unknown()
 	case ldapsync.Absent:
 		return expr.Value{}
 	}
-	return typed(name, a.in.All(name))
+	vals := a.src.All(name)
+	if len(vals) == 1 && isBool(vals[0]) && slices.ContainsFunc(a.bools, func(b string) bool { return strings.EqualFold(b, name) }) {
+		return expr.Bool(strings.EqualFold(vals[0], "true"))
+	}
+	return typed(name, vals)
 }
 
 func typed(name string, vals []string) expr.Value {
@@ -336,10 +368,11 @@ func expression(d expr.Dialect, text, to string, params map[string]string, o exp
 		needs = append(needs, name)
 		from = append(from, known)
 	}
+	bools := booleans(append([]string{}, from...))
 	return ldapsync.Rule{
 		To: to, From: from, Partial: true, Doc: e.String(),
 		Value: func(in ldapsync.Inputs) (ldapsync.Result, error) {
-			env := expr.Env{Attrs: attributes{in}, Now: in.Now(), UniqueAttribute: to, Params: params}
+			env := expr.Env{Attrs: attributes{src: in, id: in.ID(), dn: in.DN(), bools: bools}, Now: in.Now(), UniqueAttribute: to, Params: params}
 			if len(needs) > 0 {
 				env.Params = make(map[string]string, len(params)+len(needs))
 				for k, v := range params {
