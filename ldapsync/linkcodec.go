@@ -149,24 +149,33 @@ func appendLink(b []byte, l *linkRecord) []byte {
 
 // decodeLink reads what the state holds for a joined object, in either form.
 func decodeLink(raw []byte) (*linkRecord, error) {
+	l := new(linkRecord)
+	if err := l.decode(raw); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// decode is decodeLink for a record whose memory may be used again.
+func (l *linkRecord) decode(raw []byte) error {
+	*l = linkRecord{Owned: l.Owned[:0]}
 	if len(raw) > 0 && raw[0] == '{' {
-		l := new(linkRecord)
+		l.Owned = nil
 		if err := json.Unmarshal(raw, l); err != nil {
-			return nil, err
+			return err
 		}
 		if l.Missing < 0 || l.Missing > math.MaxInt32 {
-			return nil, fmt.Errorf("it was missing %d times", l.Missing)
+			return fmt.Errorf("it was missing %d times", l.Missing)
 		}
-		return l, nil
+		return nil
 	}
 	r := reader{s: string(raw)}
 	if v := r.byte(); r.err == nil && v != linkVersion {
-		return nil, fmt.Errorf("its version is %d; this program reads version %d", v, linkVersion)
+		return fmt.Errorf("its version is %d; this program reads version %d", v, linkVersion)
 	}
-	l := new(linkRecord)
 	flags := r.byte()
 	if flags&^(linkCreated|linkAnchorIsSource) != 0 {
-		return nil, fmt.Errorf("unknown flags %#x", flags)
+		return fmt.Errorf("unknown flags %#x", flags)
 	}
 	l.Created = flags&linkCreated != 0
 	l.Source, l.Target = GUID(r.fixed()), GUID(r.fixed())
@@ -178,13 +187,14 @@ func decodeLink(raw []byte) (*linkRecord, error) {
 		l.Anchor = append(l.Anchor, r.text()...) // nil if empty
 	}
 	// An owned attribute takes 19 bytes or more, a value one: a count that cannot be true allocates nothing.
-	if n := r.count(19); n > 0 {
-		l.Owned = make(ownedList, n)
+	n := r.count(19)
+	if l.Owned = slices.Grow(l.Owned, n)[:n]; n == 0 {
+		l.Owned = nil
 	}
 	for i := range l.Owned {
 		o := &l.Owned[i]
 		o.Attr, o.Rule = r.text(), r.text()
-		o.Written = r.fixed()
+		o.Written, o.Pre = r.fixed(), nil
 		if n := r.count(1); n > 0 {
 			o.Pre = make(ValueList, n)
 			for j := range o.Pre {
@@ -198,10 +208,7 @@ func decodeLink(raw []byte) (*linkRecord, error) {
 	if r.err == nil && r.i < len(r.s) {
 		r.fail(fmt.Errorf("%d bytes too many", len(r.s)-r.i))
 	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return l, nil
+	return r.err
 }
 
 var errCutOff = errors.New("it is cut off")

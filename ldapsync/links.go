@@ -3,6 +3,7 @@ package ldapsync
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 )
 
 // linkTable is the joined objects of a track while a plan is made: the records are in a spool, and 16 bytes and a
@@ -29,7 +30,6 @@ func (p *planner) readLinks(ctx context.Context) error {
 	t := &p.links
 	t.spool.dir, t.hash, t.attrs = p.s.TempDir, p.hash, make(map[string]string)
 	var rec []byte
-	var last ownedList // mostly the same attributes as this one
 	err := eachLink(ctx, p.s.State, p.s.keys(), p.t.Name, func(l *linkRecord, raw []byte) error {
 		rec = append(binary.AppendUvarint(rec[:0], uint64(t.count)), raw...)
 		at, err := t.spool.add(rec)
@@ -37,15 +37,11 @@ func (p *planner) readLinks(ctx context.Context) error {
 			return err
 		}
 		t.count++
-		for i, o := range l.Owned {
-			if i < len(last) && last[i].Attr == o.Attr {
-				continue
-			}
-			if k := canonicalName(o.Attr); t.attrs[k] == "" {
-				t.attrs[k] = o.Attr
+		for i := range l.Owned {
+			if k := p.canonical(l.Owned[i].Attr); t.attrs[k] == "" {
+				t.attrs[k] = strings.Clone(l.Owned[i].Attr)
 			}
 		}
-		last = l.Owned
 		if err := t.bySource.add(t.hash.guid(l.Source), at); err != nil {
 			return err
 		}
@@ -63,11 +59,11 @@ func (t *linkTable) load(at int64) (*link, int64, error) {
 		return nil, 0, err
 	}
 	number, k := binary.Uvarint(rec)
-	l, err := decodeLink(rec[k:])
-	if err != nil {
+	l := &link{number: int(number)}
+	if err := l.decode(rec[k:]); err != nil {
 		return nil, 0, err
 	}
-	return &link{*l, int(number)}, next, nil
+	return l, next, nil
 }
 
 // of finds the link of a source object; nil if it has none.

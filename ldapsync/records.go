@@ -137,18 +137,18 @@ func putJSON(key string, v any) (StateOp, error) {
 	return StateOp{Key: key, Value: b}, nil
 }
 
-// eachLink calls f for the links of a track, in the order of the text of their objectGUIDs. raw is valid during
-// the call.
+// eachLink calls f for the links of a track, in the order of the text of their objectGUIDs. Link and raw are valid
+// during the call.
 func eachLink(ctx context.Context, s State, k keys, track string, f func(l *linkRecord, raw []byte) error) error {
+	var l linkRecord
 	for r, err := range s.Scan(ctx, k.links(track)) {
 		if err != nil {
 			return fmt.Errorf("ldapsync: read state: %w", err)
 		}
-		l, err := decodeLink(r.Value)
-		if err != nil {
+		if err := l.decode(r.Value); err != nil {
 			return fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", r.Key, err)
 		}
-		if err := f(l, r.Value); err != nil {
+		if err := f(&l, r.Value); err != nil {
 			return err
 		}
 	}

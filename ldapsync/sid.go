@@ -61,11 +61,13 @@ func (s SID) String() string {
 	if s.raw == "" {
 		return ""
 	}
-	b := []byte(s.raw)
+	var buf [8 + 15*4]byte // a SID has at most 15 subauthorities
+	b := append(buf[:0], s.raw...)
 	var head [8]byte
 	copy(head[2:], b[2:8])
 	authority := binary.BigEndian.Uint64(head[:])
-	out := []byte("S-1-")
+	var room [192]byte
+	out := append(room[:0], "S-1-"...)
 	if authority >= 1<<32 {
 		out = fmt.Appendf(out, "0x%012X", authority)
 	} else {
