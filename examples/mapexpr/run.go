@@ -109,10 +109,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fs := flag.NewFlagSet("mapexpr "+name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		if !errors.Is(ctx.Err(), context.Canceled) {
-			fmt.Fprintf(stderr, "flags of mapexpr %s:\n", name)
-			fs.PrintDefaults()
-		}
+		fmt.Fprintf(stderr, "flags of mapexpr %s:\n", name)
+		fs.PrintDefaults()
 	}
 	fs.BoolVar(&t.json, "json", false, "print JSON")
 	switch name {
