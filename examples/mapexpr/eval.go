@@ -176,7 +176,7 @@ func (t *tool) repl(args []string) (int, error) {
 			}
 		}
 	}
-	next := func() (string, error) { return "", io.EOF }
+	var next func() (string, error)
 	if f, ok := t.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		old, err := term.MakeRaw(int(f.Fd()))
 		if err != nil {

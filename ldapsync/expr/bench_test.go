@@ -3,6 +3,7 @@ package expr_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"go.internal/hybridkit/ldapsync/expr"
 )
@@ -42,7 +43,9 @@ func byHand(attrs map[string]string) string {
 		}
 	}
 	local := strings.ReplaceAll(strings.Join(parts, "."), " ", "")
-	local = plain.Replace(local)
+	if strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }) {
+		local = plain.Replace(local)
+	}
 	return strings.ToLower(local + "@" + "ashdown.example")
 }
 

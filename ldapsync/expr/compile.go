@@ -66,9 +66,12 @@ type Program struct {
 // Expr returns the expression the program was compiled from.
 func (p *Program) Expr() *Expr { return p.expr }
 
-// Compile checks names of functions, numbers and types of arguments, and prepares the expression for
-// evaluation. All mistakes come together as joined *Errors.
+// Compile checks names of functions, numbers and types of arguments, and prepares the expression, which Parse or
+// New made, for evaluation. All mistakes come together as joined *Errors.
 func Compile(e *Expr, o Options) (*Program, error) {
+	if e == nil || e.Root == nil || !e.Dialect.known() {
+		return nil, errors.New("expr: Compile needs an expression that Parse or New made")
+	}
 	p, c := newCompiler(e, o)
 	p.root = c.node(e.Root)
 	if len(c.errs) > 0 {
@@ -182,7 +185,7 @@ func (c *compiler) plain(n *Node) code {
 		return c.name(n)
 	case NodeAttr:
 		name := n.Text
-		return func(m *machine) Value { return m.attr(n, name) }
+		return func(m *machine) Value { return m.attr(name) }
 	case NodeParam:
 		return func(m *machine) Value {
 			if v, ok := m.env.Params[n.Text]; ok {

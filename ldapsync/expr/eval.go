@@ -206,7 +206,7 @@ func (m *machine) room(n int) bool {
 	return m.err == nil
 }
 
-func (m *machine) attr(n *Node, name string) Value {
+func (m *machine) attr(name string) Value {
 	if !m.step(1) || m.env.Attrs == nil {
 		return Value{}
 	}
@@ -238,7 +238,8 @@ func (m *machine) now() (time.Time, bool) {
 // apply converts the arguments in place and calls the function.
 func (m *machine) apply(f *function, params []*Param, n *Node, a []Value) Value {
 	for i := range a {
-		if p := params[i]; p.Type != TypeAny {
+		k := a[i].kind
+		if p := params[i]; p.Type != TypeAny && !(k == KindString && p.Type == TypeString) && !(k == KindNumber && p.Type == TypeNumber) {
 			v, ok := m.convert(a[i], p.Type)
 			if !ok {
 				if m.err == nil {

@@ -166,6 +166,19 @@ func TestNullCondition(t *testing.T) {
 	require.Equal(t, "Other", v.Text())
 }
 
+// TestExplainNullCondition: the steps show which attribute made the condition fail.
+func TestExplainNullCondition(t *testing.T) {
+	steps, _, err := expr.MustCompile(expr.CloudSync, `IIF(IsPresent([a]), "x", "y")`).Explain(t.Context(), nil)
+	require.NoError(t, err)
+	var got []string
+	for _, s := range steps {
+		got = append(got, s.Text+" = "+s.Value.String())
+	}
+	require.Equal(t, []string{`[a] = null`, `IsPresent([a]) = False`, `"y" = "y"`, `IIF(IsPresent([a]), "x", "y") = "y"`}, got)
+	_, err = expr.Compile(&expr.Expr{}, expr.Options{})
+	require.Error(t, err)
+}
+
 func TestOptions(t *testing.T) {
 	v, err := eval(t, expr.Connect, `"a" = "A"`, expr.Options{FoldCase: true}, nil)
 	require.NoError(t, err)

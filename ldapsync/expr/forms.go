@@ -25,23 +25,27 @@ func (m *machine) condition(n *Node, f code) Value {
 
 func formIIF(c *compiler, n *Node) code {
 	cond, then, otherwise := c.node(n.Args[0]), c.node(n.Args[1]), c.node(n.Args[2])
-	var reads []string // attributes whose absence makes the condition fail
+	var reads []*Node // attributes whose absence makes the condition fail
 	if c.d == CloudSync && c.o.NullCondition != NullEvaluates {
-		sub := Expr{Dialect: c.d, Root: n.Args[0]}
-		reads = sub.Attributes()
+		reads = attributesOf(n.Args[0])
 	}
+	depth := c.depth
 	return func(m *machine) Value {
 		if !m.step(1) {
 			return Value{}
 		}
-		for _, name := range reads {
-			v := m.attr(n.Args[0], name)
+		for _, a := range reads {
+			v := m.attr(a.Text)
 			if m.err != nil {
 				return Value{}
 			}
 			if v.IsNull() || v.kind == KindString && v.s == "" {
 				if m.p.options.NullCondition == NullIsError {
-					return m.fail(n.Args[0], ErrValue, `check for "" with Switch`, "the condition reads [%s], which is null or empty", name)
+					return m.fail(n.Args[0], ErrValue, `check for "" with Switch`, "the condition reads [%s], which is null or empty", a.Text)
+				}
+				if m.tracing { // the condition is not evaluated; show why
+					m.record(a, depth+1, v)
+					m.record(n.Args[0], depth, Bool(false))
 				}
 				return otherwise(m)
 			}
