@@ -1,9 +1,6 @@
 package ldapsync
 
-import (
-	"context"
-	"encoding/json"
-)
+import "encoding/json"
 
 // LinkInState reads what a state holds for a joined object, in either form, and returns its present form.
 func LinkInState(raw []byte) (again []byte, err error) {
@@ -50,25 +47,3 @@ func Spool(dir string, records [][]byte, check func(i int, got []byte)) error {
 
 // ObjectRoundTrip returns what a spool makes of o.
 func ObjectRoundTrip(o Object) (*Object, error) { return decodeObject(appendObject(nil, &o)) }
-
-// PutLinks stores links of the track as if they had been made: objects i of n, from source to target, with the
-// attributes written.
-func PutLinks(ctx context.Context, s State, org, track string, n int, f func(i int) (src, dst Object, written []Attr)) error {
-	k := keys{org: org}
-	var ops []StateOp
-	for i := range n {
-		src, dst, written := f(i)
-		l := &linkRecord{Source: src.ID, SourceDN: src.DN.String(), Target: dst.ID, TargetDN: dst.DN.String(), Anchor: []byte(src.ID.Raw())}
-		for _, a := range written {
-			l.Owned = l.Owned.with(ownedAttr{Attr: a.Name, Rule: a.Name, Written: fingerprint(a.Values)})
-		}
-		ops = append(ops, putLink(k.link(track, src.ID), l))
-		if len(ops) == 2000 || i == n-1 {
-			if err := s.Commit(ctx, ops); err != nil {
-				return err
-			}
-			ops = ops[:0]
-		}
-	}
-	return nil
-}

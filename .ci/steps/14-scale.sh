@@ -7,13 +7,13 @@ if [ ! -r /proc/self/status ]; then
   skip "the size of a process is read from /proc, which is not here"
   finish
 fi
-go test -c -o "$CI_TMP/scale.test" ./ldapsync || { bad "the test builds"; finish; }
+go test -c -o "$CI_TMP/scale.test" ./ldapsync/boltstate || { bad "the test builds"; finish; }
 mkdir "$CI_TMP/tmp"
 
 # cycles USERS MEGABYTES: both cycles finish, and neither process was larger.
 cycles() {
   local out=$CI_TMP/$1.txt line
-  (cd ldapsync && TMPDIR=$CI_TMP/tmp SCALE=$1 SCALE_RSS=$2 GOMAXPROCS=2 "$CI_TMP/scale.test" -test.run='^TestScale$' -test.timeout=2h) >"$out" 2>&1
+  (cd ldapsync/boltstate && TMPDIR=$CI_TMP/tmp SCALE=$1 SCALE_RSS=$2 GOMAXPROCS=2 "$CI_TMP/scale.test" -test.run='^TestScale$' -test.timeout=2h) >"$out" 2>&1
   local rc=$? n=0
   while IFS= read -r line; do
     n=$((n + 1))

@@ -1,4 +1,4 @@
-package ldapsync_test
+package boltstate_test
 
 import (
 	"bufio"
@@ -25,6 +25,13 @@ import (
 	"go.internal/hybridkit/ldapsync/boltstate"
 )
 
+const (
+	usersOU = "OU=TANSyncUsers,OU=TANSync,DC=ashdown,DC=example"
+	people  = "OU=Ashdown,DC=prov,DC=example"
+)
+
+var clock = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+
 // A farm is two directories of n users that take no memory: the objects are computed when they are read. The
 // target remembers what was written to it.
 type farm struct {
@@ -34,7 +41,7 @@ type farm struct {
 	people  ldapsync.Container
 	mapping ldapsync.Mapping
 	env     ldapsync.Env
-	fresh   bool // nothing was synchronised yet
+	synced  int // the users below this number were synchronised
 
 	mu      sync.Mutex
 	written map[int]ldapsync.Object
@@ -43,6 +50,7 @@ type farm struct {
 func newFarm(n int) *farm {
 	return &farm{
 		n:       n,
+		synced:  n,
 		ou:      ldapsync.Container{ID: ldapsync.GUID{15: 1}, DN: ldapsync.MustParseDN(usersOU)},
 		people:  ldapsync.Container{ID: ldapsync.GUID{15: 2}, DN: ldapsync.MustParseDN(people)},
 		mapping: append(ldapsync.CloudSSOUsers(ldapsync.DefaultCarriers()), ldapsync.UserProfile("title", "department")...),
@@ -76,12 +84,10 @@ func (f *farm) person(i int, title string) ldapsync.Object {
 }
 
 func sidOf(i int) string {
-	b := []byte(baseSID)
+	b := []byte("\x01\x05\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00\x8d\x03\xc8\x0c\xde\xb1\x3d\xec\x74\x18\xbc\x49\x00\x00\x00\x00")
 	binary.LittleEndian.PutUint32(b[len(b)-4:], uint32(1000+i))
 	return string(b)
 }
-
-var baseSID = sid(1000)
 
 // synchronised lists what the engine writes for a user, but for the anchor.
 func (f *farm) synchronised(i int) []ldapsync.Attr {
@@ -107,7 +113,7 @@ func (f *farm) target(i int) ldapsync.Object {
 	}
 	name := fmt.Sprintf("user%07d", i)
 	attrs := []ldapsync.Attr{ldapsync.Values("userPrincipalName", name+"@ashdown.example")}
-	if !f.fresh {
+	if i < f.synced {
 		attrs = append(attrs, f.synchronised(i)...)
 	}
 	return ldapsync.NewObject(f.id(2, i), f.people.DN.Child("CN", name), ldapsync.User, attrs...)
@@ -121,17 +127,18 @@ func (f *farm) syncer(state ldapsync.State) *ldapsync.Syncer {
 	}
 }
 
-// prepare fills the state as if every user had been synchronised.
+// prepare synchronises the users, some at a time because a plan holds its items.
 func (f *farm) prepare(ctx context.Context, s ldapsync.State) error {
-	order := make([]int, f.n)
-	for i := range order {
-		order[i] = i
+	n := f.n
+	for f.n, f.synced = 0, 0; f.synced < n; f.synced = f.n {
+		f.n = min(n, f.n+100_000)
+		f.written = make(map[int]ldapsync.Object)
+		if _, _, err := f.cycle(ctx, f.syncer(s)); err != nil {
+			return err
+		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(f.id(1, a).String(), f.id(1, b).String()) })
-	return ldapsync.PutLinks(ctx, s, "farm", "users", f.n, func(k int) (src, dst ldapsync.Object, written []ldapsync.Attr) {
-		i := order[k]
-		return f.source(i), f.target(i), f.synchronised(i)
-	})
+	f.written = make(map[int]ldapsync.Object)
+	return nil
 }
 
 type farmSource struct{ *farm }
@@ -204,8 +211,8 @@ func (f *farm) cycle(ctx context.Context, s *ldapsync.Syncer) (plan, apply time.
 	plan = time.Since(start)
 	want := 0
 	switch {
-	case f.fresh:
-		want = f.n
+	case f.synced < f.n:
+		want = f.n - f.synced
 	case f.every > 0:
 		want = (f.n + f.every - 1) / f.every
 	}
@@ -307,7 +314,7 @@ func scaleCycle(t *testing.T, n int) {
 	case "changed":
 		f.every = 100
 	case "first":
-		f.fresh = true
+		f.synced = 0
 		path = filepath.Join(t.TempDir(), "state")
 	default:
 		t.Fatal("SCALE_CYCLE is none of unchanged, changed, first")
