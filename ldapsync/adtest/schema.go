@@ -1,6 +1,7 @@
 package adtest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -58,6 +59,7 @@ type attrType struct {
 	max         int
 	link        *attrType // forward links: the back link, or itself where the schema has none
 	back        bool
+	linkID      int // even for forward links, the next number for the back link; 0 for others
 	schemaID    GUID
 	propertySet GUID
 }
@@ -75,6 +77,12 @@ var schemaIDs = map[string]string{
 	"usercertificate": "bf967a7f-0de6-11d0-a285-00aa003049e2",
 	"mail":            "bf967961-0de6-11d0-a285-00aa003049e2",
 	"operatingsystem": "3e978925-8c01-11d0-afda-00c04fd930c9",
+}
+
+// notReplicated are attributes each domain controller keeps for itself (systemFlags FLAG_ATTR_NOT_REPLICATED).
+var notReplicated = map[string]bool{
+	"badpasswordtime": true, "badpwdcount": true, "lastlogoff": true, "lastlogon": true, "logoncount": true,
+	"usnchanged": true, "usncreated": true, "whenchanged": true,
 }
 
 // classIDs are the schemaIDGUIDs of classes that access control entries name, by lDAPDisplayName.
@@ -320,8 +328,12 @@ func newSchema(extra []AttributeType) map[string]*attrType {
 	for _, name := range []string{"objectguid", "distinguishedname", "name", "usnchanged", "usncreated", "whenchanged", "whencreated", "instancetype"} {
 		m[name].derived = true
 	}
-	for forward, back := range links {
-		m[forward].link = m[back]
+	for i, forward := range slices.Sorted(maps.Keys(links)) {
+		m[forward].link = m[links[forward]]
+		m[forward].linkID = 2 * (i + 1) // the numbers of Windows are others
+		if back := m[links[forward]]; back != m[forward] {
+			back.linkID = 2*(i+1) + 1
+		}
 	}
 	for i := range 15 {
 		add(m, AttributeType{Name: "extensionAttribute" + itoa(i+1), SingleValued: true, MaxLength: 1024})

@@ -221,6 +221,9 @@ func (g *gardener) schema() {
 		put("ismemberofpartialattributeset", upperBool(t.gc))
 		put("issinglevalued", upperBool(t.single))
 		put("ldapdisplayname", t.name)
+		if t.linkID != 0 {
+			put("linkid", itoa(t.linkID))
+		}
 		rec.attrs = append(rec.attrs, attr{typ: d.types["objectcategory"], vals: category})
 		put("omsyntax", syntaxOIDs[t.syntax].omSyntax)
 		if t.max > 0 {
@@ -228,6 +231,9 @@ func (g *gardener) schema() {
 		}
 		put("schemaidguid", t.schemaID.Raw())
 		put("searchflags", itoa(boolInt(t.index)|boolInt(t.tombstone)<<3))
+		if flags := boolInt(notReplicated[name]) | boolInt(t.constructed)<<2; flags != 0 {
+			put("systemflags", itoa(flags))
+		}
 		d.insert(&node{rdn: rdn{"CN", t.name}, rdnType: d.types["cn"], nc: container, guid: d.newObjectGUID(container.guid, rdn{"CN", t.name})}, container, rec)
 		single := ""
 		if t.single {

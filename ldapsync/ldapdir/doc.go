@@ -20,6 +20,9 @@
 // security descriptor, and the rights of the account are evaluated with package adsec. A plain LDAP server has no
 // standard way to ask; see Config.TrustAbsence.
 //
+// Reads are complete reads. What package changes needs to read only what changed is here too: Changed (DirSync),
+// Unversioned, and Notify (change notification).
+//
 // # Writing
 //
 // A change of attributes is one Modify that deletes the old values and adds the new ones by name. It fails as a
@@ -37,6 +40,5 @@
 // # What it does not do
 //
 // Referrals are not followed: references among results are skipped, and a referral as the result of an operation
-// is an error. There is no SASL security layer (signing and sealing): use TLS. Notifications and DirSync are not
-// used.
+// is an error. There is no SASL security layer (signing and sealing): use TLS.
 package ldapdir
