@@ -11,11 +11,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/boltstate"
+	"go.internal/hybridkit/ldapsync/changes"
 	"go.internal/hybridkit/ldapsync/ldapdir"
 	"go.internal/hybridkit/ldapsync/ldif"
 	"go.internal/hybridkit/ldapsync/mapfile"
@@ -77,6 +79,13 @@ type Directory struct {
 	TrustAbsence   bool     `json:"trustAbsence"` // kind "ldap": there, unreadable attributes cannot be told from absent ones
 	File           string   `json:"file"`         // kind "ldif": the export
 	Attributes     []string `json:"attributes"`   // kind "ldif": the list it was made with (ldifde -l), if it was
+
+	// Changes makes a source of kind "ad" read only what changed, beside a list of who is there: "auto" finds the
+	// best way the account has rights for; "dirsync", "dirsync-object-security" and "usn" ask for one. The copy this
+	// needs is in the state file. Absent: everything is read in every cycle.
+	Changes   changes.Method `json:"changes"`
+	FullEvery Duration       `json:"fullEvery"` // with "changes": everything is read after this time; "24h" if absent
+	Notify    bool           `json:"notify"`    // "run" begins a cycle when a source of kind "ad" tells of a change in one of the OUs
 }
 
 // Track is what is synchronised of one class.
@@ -268,8 +277,31 @@ func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
 	return out, nil
 }
 
-// open connects an organisation. close releases everything that was opened.
-func (o *Organisation) open(readOnly bool) (s *ldapsync.Syncer, closeAll func(), err error) {
+// watches lists what "run" is to be told of. The directory must be closed.
+func (o *Organisation) watches() ([]changes.Watch, *ldapdir.Dir, error) {
+	if !o.Source.Notify || o.Inactive {
+		return nil, nil, nil
+	}
+	if o.Source.Kind != "" && o.Source.Kind != "ad" {
+		return nil, nil, fmt.Errorf(`organisation %s: "notify" is for a source of kind "ad"`, o.Name)
+	}
+	d, err := o.Source.open()
+	if err != nil {
+		return nil, nil, fmt.Errorf("organisation %s: source: %w", o.Name, err)
+	}
+	var out []changes.Watch
+	for _, t := range []*Track{o.Users, o.Devices} {
+		if t != nil {
+			for _, ou := range t.OUs {
+				out = append(out, changes.Watch{Notifier: d, OU: ou})
+			}
+		}
+	}
+	return out, d, nil
+}
+
+// open connects an organisation. closeAll releases everything that was opened; report is told how objects were read.
+func (o *Organisation) open(readOnly bool, report func(changes.Reading)) (s *ldapsync.Syncer, closeAll func(), err error) {
 	var closers []io.Closer
 	closeAll = func() {
 		for _, c := range closers {
@@ -334,6 +366,18 @@ func (o *Organisation) open(readOnly bool) (s *ldapsync.Syncer, closeAll func(),
 	}
 	closers = append(closers, st)
 	s.State = st
+	if m := o.Source.Changes; m != "" && !readOnly {
+		d, ok := s.Source.(*ldapdir.Dir)
+		if !ok || o.Source.Kind == "ldap" {
+			return fail(`"changes" is for a source of kind "ad"`)
+		}
+		if m == "auto" {
+			m = changes.Auto
+		} else if !slices.Contains([]changes.Method{changes.DirSync, changes.DirSyncObjectSecurity, changes.USN}, m) {
+			return fail(`source: unknown way to find changes %q; known are "auto", %q, %q, %q`, m, changes.DirSync, changes.DirSyncObjectSecurity, changes.USN)
+		}
+		s.Source = &changes.Source{Directory: d, State: st, Organisation: o.Name, Method: m, FullEvery: time.Duration(o.Source.FullEvery), OnRead: report}
+	}
 	return s, closeAll, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"go.internal/hybridkit/ldapsync"
+	"go.internal/hybridkit/ldapsync/changes"
 )
 
 // Exit codes.
@@ -28,7 +29,7 @@ const usage = `usage: syncengine COMMAND [flags]
   demo                                 a whole cycle on two directories in this process
   plan    -config FILE [-out PLAN]     what would change, and why
   apply   -config FILE [-plan PLAN]    do it
-  run     -config FILE                 do it every interval until stopped
+  run     -config FILE                 do it every interval, and when told of changes, until stopped
   explain -config FILE DN|GUID         why one object is synchronised as it is, or not
   undo    -config FILE PLAN-ID         take an applied plan back
   status  -config FILE                 what is known, and what can be undone
@@ -48,6 +49,7 @@ type tool struct {
 	accept                     list
 	json, quiet, dryRun        bool
 	interval                   time.Duration
+	read                       map[string]string // how each organisation's objects were read last
 }
 
 // list is a flag that may be given several times.
@@ -161,7 +163,7 @@ func (t *tool) each(readOnly bool, f func(*ldapsync.Syncer) (int, error)) (int, 
 	}
 	worst := exitOK
 	for _, o := range orgs {
-		s, done, err := o.open(readOnly)
+		s, done, err := o.open(readOnly, t.reported(o.Name))
 		if err != nil {
 			return exitError, err
 		}
@@ -175,6 +177,28 @@ func (t *tool) each(readOnly bool, f func(*ldapsync.Syncer) (int, error)) (int, 
 		worst = max(worst, code)
 	}
 	return worst, nil
+}
+
+// reported says how objects were read, when that is not as it was the last time.
+func (t *tool) reported(org string) func(changes.Reading) {
+	return func(r changes.Reading) {
+		how := "only what changed, found by " + string(r.Method)
+		if r.Full {
+			how = "everything (" + r.Why + ")"
+			if r.Method != changes.Full {
+				how += "; from now on what changed, found by " + string(r.Method)
+			}
+		}
+		key := org + "\x00" + r.Class.String() + r.Container.Key()
+		if last, ok := t.read[key]; how == last || !r.Full && !ok {
+			return
+		}
+		if t.read == nil {
+			t.read = make(map[string]string)
+		}
+		t.read[key] = how
+		fmt.Fprintf(t.stderr, "syncengine: %s: %ss of %s: read %s\n", org, r.Class, r.Container, how)
+	}
 }
 
 // progress shows a line of progress where standard error is a terminal. The function it returns removes it.
@@ -325,18 +349,35 @@ func (t *tool) loop([]string) (int, error) {
 	if t.config == "" {
 		return exitError, errors.New("name a configuration file with -config")
 	}
+	if t.config == "-" {
+		return exitError, errors.New("run reads its configuration before every cycle: it must be a file")
+	}
+	c, err := loadConfig(t.config, t.stdin)
+	if err != nil {
+		return exitError, err
+	}
 	if t.interval == 0 {
-		c, err := loadConfig(t.config, t.stdin)
-		if err != nil {
-			return exitError, err
-		}
-		if t.config == "-" {
-			return exitError, errors.New("run reads its configuration before every cycle: it must be a file")
-		}
 		t.interval = time.Duration(c.Interval)
 	}
-	worst := exitOK
-	for cycle := 1; ; cycle++ {
+	var watches []changes.Watch
+	for i := range c.Organisations {
+		if o := &c.Organisations[i]; t.org == "" || t.org == o.Name {
+			w, d, err := o.watches()
+			if err != nil {
+				return exitError, err
+			}
+			if d != nil {
+				defer d.Close()
+			}
+			watches = append(watches, w...)
+		}
+	}
+	worst, cycle := exitOK, 0
+	for up := range changes.Wakeups(t.ctx, watches, t.interval, changes.WakeOptions{}) {
+		cycle++
+		if up.Lost != nil {
+			fmt.Fprintf(t.stderr, "syncengine run: no notifications for a while, so the interval alone counted: %v\n", up.Lost)
+		}
 		code, err := t.each(false, func(s *ldapsync.Syncer) (int, error) {
 			p, err := s.Plan(t.ctx)
 			if err != nil {
@@ -363,15 +404,9 @@ func (t *tool) loop([]string) (int, error) {
 		default:
 			worst = code
 		}
-		timer := time.NewTimer(t.interval)
-		select {
-		case <-timer.C:
-		case <-t.ctx.Done():
-			timer.Stop()
-			fmt.Fprintln(t.stderr, "syncengine run: stopped")
-			return worst, nil
-		}
 	}
+	fmt.Fprintln(t.stderr, "syncengine run: stopped")
+	return worst, nil
 }
 
 func (t *tool) explain(args []string) (int, error) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -305,4 +306,54 @@ func TestRunStopsCleanly(t *testing.T) {
 	code, out2, errs2 := call(t, "", "apply", "-config", s.config)
 	require.Zero(t, code, errs2)
 	require.Contains(t, out2, "0 written to the target")
+}
+
+// TestNotified: with an interval of an hour, a change arrives because the directory tells of it, and only what
+// changed is read.
+func TestNotified(t *testing.T) {
+	s := newSite(t, replace(`"caFile": "src-ca.pem"`, `"caFile": "src-ca.pem", "changes": "auto", "notify": true`))
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, errs bytes.Buffer
+	done := make(chan int)
+	go func() { done <- run(ctx, []string{"run", "-config", s.config}, nil, &out, &errs) }()
+	written := func(n int64) {
+		for s.dst.Stats().Writes() < n {
+			select {
+			case code := <-done:
+				t.Fatalf("ended with %d: %s", code, errs.String())
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	written(308)
+	require.Eventually(t, func() bool { return s.src.Stats().Watches == 2 }, time.Minute, time.Millisecond, "both organisational units are watched")
+	users, err := s.src.Entries("OU=TANSyncUsers,OU=TANSync,DC=ashdown,DC=example")
+	require.NoError(t, err)
+	changed := false
+	for _, u := range users {
+		if u.First("department") == "Cardiology" && !changed {
+			require.NoError(t, s.src.Set(u.DN, "department", "Theatre"))
+			changed = true
+		}
+	}
+	require.True(t, changed)
+	written(309)
+	cancel()
+	require.Zero(t, <-done, errs.String())
+	require.Contains(t, errs.String(), "users of OU=TANSyncUsers,OU=TANSync,DC=ashdown,DC=example: read everything (it is the first time); from now on what changed, found by dirsync-object-security")
+	require.Contains(t, errs.String(), "devices of OU=HybridComputers,DC=ashdown,DC=example: read only what changed, found by dirsync-object-security")
+}
+
+func TestChangesConfiguration(t *testing.T) {
+	for with, want := range map[string]string{
+		`"changes": "usm"`: `unknown way to find changes "usm"; known are "auto", "dirsync", "dirsync-object-security", "usn"`,
+		`"changes": "auto", "kind": "ldap", "trustAbsence": true`: `"changes" is for a source of kind "ad"`,
+		`"notify": true, "kind": "ldap"`:                          `"notify" is for a source of kind "ad"`,
+		`"changes": "dirsync"`:                                    "permission denied",
+	} {
+		s := newSite(t, replace(`"caFile": "src-ca.pem"`, `"caFile": "src-ca.pem", `+with))
+		code, _, errs := call(t, "", "run", "-config", s.config)
+		require.Equal(t, exitError, code, with)
+		require.Contains(t, errs, want)
+	}
 }

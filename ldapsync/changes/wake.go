@@ -19,6 +19,12 @@ type Notifier interface {
 	Notify(ctx context.Context, c ldapsync.Container, changed func()) error
 }
 
+// A Watch is an organisational unit to be told of, and who tells.
+type Watch struct {
+	Notifier Notifier
+	OU       ldapsync.ContainerRef
+}
+
 // A Wakeup is a reason to look at the directory.
 type Wakeup struct {
 	// Why is "start", "interval", or "change".
@@ -39,11 +45,11 @@ type WakeOptions struct {
 
 // Wakeups yields when it is time for a cycle: at once, when something changed directly in one of the organisational
 // units, and when the interval is over since the last time. Changes that come while the caller works are yielded
-// after that, once. It ends with the context. A nil Notifier leaves the interval alone.
+// after that, once. It ends with the context. Without a Watch there is only the interval.
 //
 // At most five notifications may be registered on one connection of a domain controller (MaxNotificationPerConn);
 // ldapdir uses a connection for each.
-func Wakeups(ctx context.Context, n Notifier, ous []ldapsync.ContainerRef, interval time.Duration, opt WakeOptions) iter.Seq[Wakeup] {
+func Wakeups(ctx context.Context, watches []Watch, interval time.Duration, opt WakeOptions) iter.Seq[Wakeup] {
 	if opt.Settle == 0 {
 		opt.Settle = 200 * time.Millisecond
 	}
@@ -51,15 +57,13 @@ func Wakeups(ctx context.Context, n Notifier, ous []ldapsync.ContainerRef, inter
 		opt.Again = time.Second
 	}
 	return func(yield func(Wakeup) bool) {
-		w := waker{n: n, opt: opt, interval: interval, changed: make(chan struct{}, 1)}
+		w := waker{opt: opt, interval: interval, changed: make(chan struct{}, 1)}
 		ctx, cancel := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		defer running.Wait()
 		defer cancel()
-		if n != nil {
-			for _, ou := range ous {
-				running.Go(func() { w.listen(ctx, ou) })
-			}
+		for _, watch := range watches {
+			running.Go(func() { w.listen(ctx, watch) })
 		}
 		for why := "start"; ctx.Err() == nil; {
 			if !yield(Wakeup{Why: why, Lost: w.takeLost()}) {
@@ -73,7 +77,6 @@ func Wakeups(ctx context.Context, n Notifier, ous []ldapsync.ContainerRef, inter
 }
 
 type waker struct {
-	n        Notifier
 	opt      WakeOptions
 	interval time.Duration
 	changed  chan struct{} // of capacity 1
@@ -116,13 +119,13 @@ func (w *waker) wait(ctx context.Context) string {
 }
 
 // listen keeps notifications of one organisational unit coming.
-func (w *waker) listen(ctx context.Context, ou ldapsync.ContainerRef) {
+func (w *waker) listen(ctx context.Context, watch Watch) {
 	pause := w.opt.Again
 	for {
-		c, err := w.n.Container(ctx, ou)
+		c, err := watch.Notifier.Container(ctx, watch.OU)
 		if err == nil {
 			began := false
-			err = w.n.Notify(ctx, c, func() {
+			err = watch.Notifier.Notify(ctx, c, func() {
 				began = true
 				select {
 				case w.changed <- struct{}{}:

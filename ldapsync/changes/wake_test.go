@@ -14,7 +14,9 @@ import (
 	"go.internal/hybridkit/ldapsync/changes"
 )
 
-var staff = []ldapsync.ContainerRef{{DN: "OU=Staff," + base}}
+func staff(n changes.Notifier) []changes.Watch {
+	return []changes.Watch{{Notifier: n, OU: ldapsync.ContainerRef{DN: "OU=Staff," + base}}}
+}
 
 // TestWakeups: in a bubble where time stands still unless all wait, a change is told at once and the interval is
 // kept otherwise.
@@ -25,7 +27,7 @@ func TestWakeups(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		var got []string
-		for up := range changes.Wakeups(ctx, w.dir, staff, time.Hour, changes.WakeOptions{}) {
+		for up := range changes.Wakeups(ctx, staff(w.dir), time.Hour, changes.WakeOptions{}) {
 			require.NoError(t, up.Lost)
 			got = append(got, up.Why)
 			switch len(got) {
@@ -58,7 +60,7 @@ func TestWakeupsLost(t *testing.T) {
 		var got []string
 		lost := 0
 		start := time.Now()
-		for up := range changes.Wakeups(ctx, n, staff, 10*time.Second, changes.WakeOptions{Settle: time.Millisecond}) {
+		for up := range changes.Wakeups(ctx, staff(n), 10*time.Second, changes.WakeOptions{Settle: time.Millisecond}) {
 			got = append(got, up.Why)
 			if up.Lost != nil {
 				require.ErrorIs(t, up.Lost, errDeaf)
@@ -99,7 +101,7 @@ func TestWakeupsAfterDrop(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n := 0
-	for up := range changes.Wakeups(ctx, w.dir, staff, time.Hour, changes.WakeOptions{Settle: time.Millisecond, Again: time.Millisecond}) {
+	for up := range changes.Wakeups(ctx, staff(w.dir), time.Hour, changes.WakeOptions{Settle: time.Millisecond, Again: time.Millisecond}) {
 		switch n++; n {
 		case 2:
 			require.NoError(t, up.Lost)
@@ -113,7 +115,7 @@ func TestWakeupsAfterDrop(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, n, "the change was told on the new connection")
-	for range changes.Wakeups(t.Context(), nil, nil, time.Nanosecond, changes.WakeOptions{}) {
+	for range changes.Wakeups(t.Context(), nil, time.Nanosecond, changes.WakeOptions{}) {
 		if n++; n == 6 {
 			break
 		}
