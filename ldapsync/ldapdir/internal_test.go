@@ -149,15 +149,18 @@ func TestClassify(t *testing.T) {
 
 // FuzzMessage feeds search answers to the decoder.
 func FuzzMessage(f *testing.F) {
-	f.Add(sampleEntry())
-	f.Add(tlv(opSearchDone, integer(tagEnumerated, 0), tlv(tagOctets), tlv(tagOctets)) +
-		tlv(tagControls, control(oidPaged, false, tlv(tagSequence, integer(tagInteger, 0), tlv(tagOctets, "cookie")))))
-	f.Add(tlv(opSearchDone, integer(tagEnumerated, 51), tlv(tagOctets, "DC=x"), tlv(tagOctets, "busy")))
-	f.Add(tlv(opSearchReference, tlv(tagOctets, "ldap://elsewhere.example/")))
+	message := func(op ...string) string {
+		return tlv(tagSequence, integer(tagInteger, firstOwnID+1), strings.Join(op, ""))
+	}
+	f.Add(message(sampleEntry()) + message(sampleEntry()))
+	f.Add(message(tlv(opSearchDone, integer(tagEnumerated, 0), tlv(tagOctets), tlv(tagOctets)),
+		tlv(tagControls, control(oidPaged, false, tlv(tagSequence, integer(tagInteger, 0), tlv(tagOctets, "cookie"))))))
+	f.Add(message(tlv(opSearchDone, integer(tagEnumerated, 51), tlv(tagOctets, "DC=x"), tlv(tagOctets, "busy"))))
+	f.Add(message(tlv(opSearchReference, tlv(tagOctets, "ldap://elsewhere.example/"))))
 	f.Fuzz(func(t *testing.T, m string) {
 		w := newWire(nopConn{})
-		rt := &route{messages: make(chan string, 1), done: make(chan struct{})}
-		rt.messages <- m
+		rt := &route{chunks: make(chan string, 1), done: make(chan struct{})}
+		rt.chunks <- m
 		w.fail(io.EOF)
 		s := &searching{w: w, rt: rt, timeout: time.Minute, timer: time.NewTimer(time.Minute)}
 		e, res, err := s.next(t.Context())
@@ -221,13 +224,13 @@ func TestWireSplits(t *testing.T) {
 	stray := tlv(tagSequence, integer(tagInteger, firstOwnID+9), sampleEntry())
 	other := tlv(tagSequence, integer(tagInteger, 7), tlv(tagOctets, strings.Repeat("x", 100_000)))
 	w := newWire(readConn{r: strings.NewReader(other + own + stray + own + other)})
-	rt := &route{id: firstOwnID + 1, messages: make(chan string, 2), done: make(chan struct{})}
+	rt := &route{id: firstOwnID + 1, chunks: make(chan string, 2), done: make(chan struct{})}
 	w.routes[rt.id] = rt
 	got, err := io.ReadAll(w)
 	require.NoError(t, err)
 	require.Equal(t, other+other, string(got))
-	require.Len(t, rt.messages, 2)
-	require.Equal(t, sampleEntry(), <-rt.messages)
+	require.Len(t, rt.chunks, 2)
+	require.Equal(t, own, <-rt.chunks)
 	require.True(t, w.broken())
 }
 

@@ -91,7 +91,8 @@ func control(oid string, critical bool, value string) string {
 	return tlv(tagSequence, tlv(tagOctets, oid), boolean(critical), tlv(tagOctets, value))
 }
 
-// An entry is a search result. Its strings share one allocation, the message.
+// An entry is a search result. Its strings share memory with those that came with it: what is kept of an entry of
+// many is copied.
 type entry struct {
 	dn    string
 	attrs string // encoded PartialAttributeList
@@ -203,7 +204,8 @@ type searching struct {
 	rt      *route
 	timeout time.Duration
 	timer   *time.Timer
-	any     bool // something was received
+	chunk   string // received messages that have not been returned
+	any     bool   // something was received
 	over    bool
 }
 
@@ -217,19 +219,21 @@ func (w *wire) search(r request, timeout time.Duration) (*searching, error) {
 }
 
 // waiting reports whether a call of next would have to wait for the server.
-func (s *searching) waiting() bool { return len(s.rt.messages) == 0 }
+func (s *searching) waiting() bool { return s.chunk == "" && len(s.rt.chunks) == 0 }
 
 // next returns the next entry, or the result at the end. A nil result and no error is an entry. References are
 // skipped. After an error the search is over and the connection is closed.
 func (s *searching) next(ctx context.Context) (entry, *result, error) {
 	for {
-		m, err := s.receive(ctx)
-		if err != nil {
-			s.stop()
-			return entry{}, nil, err
+		if s.chunk == "" {
+			chunk, err := s.receive(ctx)
+			if err != nil {
+				s.stop()
+				return entry{}, nil, err
+			}
+			s.chunk, s.any = chunk, true
 		}
-		s.any = true
-		tag, body, controls, err := cut(m)
+		tag, body, controls, err := s.message()
 		if err == nil {
 			switch tag {
 			case opSearchEntry:
@@ -260,9 +264,22 @@ func (s *searching) next(ctx context.Context) (entry, *result, error) {
 	}
 }
 
+// message takes the next message off the chunk.
+func (s *searching) message() (tag byte, body, controls string, err error) {
+	content, rest, err := expect(tagSequence, s.chunk)
+	if err != nil {
+		return 0, "", "", err
+	}
+	s.chunk = rest
+	if _, content, err = expect(tagInteger, content); err != nil {
+		return 0, "", "", err
+	}
+	return cut(content)
+}
+
 func (s *searching) receive(ctx context.Context) (string, error) {
 	select {
-	case m := <-s.rt.messages:
+	case m := <-s.rt.chunks:
 		return m, nil
 	default:
 	}
@@ -271,7 +288,7 @@ func (s *searching) receive(ctx context.Context) (string, error) {
 	}
 	s.timer.Reset(s.timeout)
 	select {
-	case m := <-s.rt.messages:
+	case m := <-s.rt.chunks:
 		return m, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
@@ -279,7 +296,7 @@ func (s *searching) receive(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("nothing from the server in %v: %w", s.timeout, context.DeadlineExceeded)
 	case <-s.w.closed:
 		select { // what came before the end counts
-		case m := <-s.rt.messages:
+		case m := <-s.rt.chunks:
 			return m, nil
 		default:
 		}

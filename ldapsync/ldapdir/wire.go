@@ -1,7 +1,6 @@
 package ldapdir
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -22,9 +21,10 @@ const (
 // their route and everything else to go-ldap. Its Read is called by go-ldap's reading goroutine only.
 type wire struct {
 	net.Conn
-	r       *bufio.Reader
-	foreign int    // bytes left of the message that go-ldap is reading
-	scratch []byte // the message that is being routed
+	in      []byte // what was received and not yet handed on is in[from:to]
+	from    int
+	to      int
+	foreign int // bytes left of the message that go-ldap is reading
 
 	sent   atomic.Int64 // bytes written
 	nextID atomic.Int64
@@ -37,13 +37,20 @@ type wire struct {
 
 // A route takes the messages with one message ID.
 type route struct {
-	id       int64
-	messages chan string   // the content of the LDAPMessage after its ID
-	done     chan struct{} // closed when nobody takes messages any more
+	id     int64
+	chunks chan string   // one or more whole LDAPMessages each
+	done   chan struct{} // closed when nobody takes messages any more
 }
 
+const (
+	// bufferSize is how much is received at once, and so about how large a chunk is.
+	bufferSize = 64 << 10
+	// chunksAhead is how many chunks may wait: what is on its way while one is decoded.
+	chunksAhead = 4
+)
+
 func newWire(c net.Conn) *wire {
-	w := &wire{Conn: c, r: bufio.NewReaderSize(c, 64<<10), routes: map[int64]*route{}, closed: make(chan struct{})}
+	w := &wire{Conn: c, in: make([]byte, bufferSize), routes: map[int64]*route{}, closed: make(chan struct{})}
 	w.nextID.Store(firstOwnID)
 	return w
 }
@@ -56,15 +63,45 @@ func (w *wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := w.r.Read(p[:min(len(p), w.foreign)])
-	w.foreign -= n
-	if err != nil {
-		w.fail(err)
+	if w.from == w.to {
+		if err := w.fill(1); err != nil {
+			w.fail(err)
+			return 0, err
+		}
 	}
-	return n, err
+	n := copy(p, w.in[w.from:min(w.to, w.from+w.foreign)])
+	w.from += n
+	w.foreign -= n
+	return n, nil
 }
 
-// next looks at the message that comes next, and routes it if it is one of ours.
+// fill receives until n bytes are there. The buffer grows with what has really come, not with what a length says.
+func (w *wire) fill(n int) error {
+	for w.to-w.from < n {
+		switch {
+		case w.from == w.to:
+			w.from, w.to = 0, 0
+			if len(w.in) > 16*bufferSize {
+				w.in = make([]byte, bufferSize) // one large entry shall not hold its size for the life of the connection
+			}
+		case w.from+n > len(w.in), w.from > len(w.in)/2:
+			w.to = copy(w.in, w.in[w.from:w.to])
+			w.from = 0
+		}
+		if w.to == len(w.in) {
+			w.in = append(w.in, make([]byte, len(w.in))...)
+		}
+		k, err := w.Conn.Read(w.in[w.to:])
+		w.to += k
+		if err != nil && w.to-w.from < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// next looks at the message that comes next, and routes it if it is one of ours, with those behind it that have
+// arrived and belong to the same search.
 func (w *wire) next() error {
 	size, id, err := w.peek()
 	if err != nil {
@@ -74,53 +111,61 @@ func (w *wire) next() error {
 		w.foreign = size
 		return nil
 	}
-	if cap(w.scratch) < size {
-		w.scratch = make([]byte, size+size/2)
-	}
-	buf := w.scratch[:size]
-	if _, err := io.ReadFull(w.r, buf); err != nil {
+	if err := w.fill(size); err != nil {
 		return err
+	}
+	end := w.from + size
+	for {
+		more, other, _, err := header(w.in[end:w.to])
+		if err != nil || more == 0 || other != id || more > w.to-end {
+			break // an error is met again when its turn comes
+		}
+		end += more
 	}
 	w.mu.Lock()
 	rt := w.routes[id]
 	w.mu.Unlock()
+	chunk := w.in[w.from:end]
+	w.from = end
 	if rt == nil {
 		return nil // abandoned
 	}
-	content, _, err := expect(tagSequence, string(buf))
-	if err != nil {
-		return err
-	}
-	_, rest, err := expect(tagInteger, content)
-	if err != nil {
-		return err
-	}
 	select {
-	case rt.messages <- rest:
+	case rt.chunks <- string(chunk):
 	case <-rt.done:
 	case <-w.closed:
-	}
-	if cap(w.scratch) > 1<<20 {
-		w.scratch = nil // one large entry shall not hold its size for the life of the connection
 	}
 	return nil
 }
 
 // peek returns the size of the next message and its ID without consuming it.
 func (w *wire) peek() (size int, id int64, err error) {
-	b, err := w.r.Peek(2)
-	if err != nil {
-		return 0, 0, err
+	for {
+		size, id, need, err := header(w.in[w.from:w.to])
+		if err != nil || size > 0 {
+			return size, id, err
+		}
+		if err := w.fill(need); err != nil {
+			return 0, 0, err
+		}
+	}
+}
+
+// header reads the size and the ID of the LDAPMessage at the start of b. A size of 0 and no error means that need
+// bytes are needed to tell.
+func header(b []byte) (size int, id int64, need int, err error) {
+	if len(b) < 2 {
+		return 0, 0, 2, nil
 	}
 	head := 2
 	if b[1] >= 0x80 {
 		head += int(b[1] - 0x80)
 	}
 	if b[0] != tagSequence || b[1] == 0x80 || head > 6 {
-		return 0, 0, errMalformed
+		return 0, 0, 0, errMalformed
 	}
-	if b, err = w.r.Peek(head + 2); err != nil {
-		return 0, 0, err
+	if len(b) < head+2 {
+		return 0, 0, head + 2, nil
 	}
 	length := int64(b[1])
 	if head > 2 {
@@ -130,19 +175,20 @@ func (w *wire) peek() (size int, id int64, err error) {
 		}
 	}
 	if length > maxMessage {
-		return 0, 0, fmt.Errorf("the server sent a message of %d bytes, more than %d", length, maxMessage)
+		return 0, 0, 0, fmt.Errorf("the server sent a message of %d bytes, more than %d", length, maxMessage)
 	}
 	digits := int(b[head+1])
-	if b[head] != tagInteger || digits > 4 || length < int64(2+digits) {
-		return 0, 0, errMalformed
+	if b[head] != tagInteger || digits == 0 || digits > 4 || length < int64(2+digits) {
+		return 0, 0, 0, errMalformed
 	}
-	if b, err = w.r.Peek(head + 2 + digits); err != nil {
-		return 0, 0, err
+	if len(b) < head+2+digits {
+		return 0, 0, head + 2 + digits, nil
 	}
-	if id, err = number(string(b[head+2:])); err != nil {
-		return 0, 0, err
+	id = int64(int8(b[head+2]))
+	for _, c := range b[head+3 : head+2+digits] {
+		id = id<<8 | int64(c)
 	}
-	return head + int(length), id, nil
+	return head + int(length), id, 0, nil
 }
 
 // Write counts, so that a lost connection can be told from a request that never left.
@@ -182,7 +228,7 @@ func (w *wire) broken() bool {
 
 // send writes one request under a new message ID and opens the route for its answers.
 func (w *wire) send(request, controls string, timeout time.Duration) (*route, error) {
-	rt := &route{id: w.nextID.Add(1), messages: make(chan string, 64), done: make(chan struct{})}
+	rt := &route{id: w.nextID.Add(1), chunks: make(chan string, chunksAhead), done: make(chan struct{})}
 	w.mu.Lock()
 	w.routes[rt.id] = rt
 	w.mu.Unlock()
