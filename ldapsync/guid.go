@@ -32,15 +32,31 @@ func ParseGUID(s string) (GUID, error) {
 	if len(t) != 36 || t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-' {
 		return GUID{}, fmt.Errorf("ldapsync: %q is not a GUID such as 0174f793-0bb5-4e97-9b7f-f6198260a8a8", clip(s))
 	}
-	raw, err := hex.DecodeString(strings.ReplaceAll(t, "-", ""))
-	if err != nil || len(raw) != 16 {
-		return GUID{}, fmt.Errorf("ldapsync: %q is not a GUID: a digit is not hexadecimal", clip(s))
-	}
 	var g GUID
 	for i, at := range textOrder {
-		g[at] = raw[i]
+		high, low := hexDigit(t[textPlace[i]]), hexDigit(t[textPlace[i]+1])
+		if high > 15 || low > 15 {
+			return GUID{}, fmt.Errorf("ldapsync: %q is not a GUID: a digit is not hexadecimal", clip(s))
+		}
+		g[at] = high<<4 | low
 	}
 	return g, nil
+}
+
+// textPlace holds where each byte stands in the text form.
+var textPlace = [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// hexDigit returns the value of a hexadecimal digit, 0xff for another character.
+func hexDigit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 0xff
 }
 
 // String returns the text form in lower case without braces. For a device this is its deviceId in Entra ID.

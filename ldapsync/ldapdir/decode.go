@@ -11,6 +11,23 @@ import (
 // sameName compares attribute names, which are ASCII without case.
 func sameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
+// compareNames orders attribute names as objects do: by their bytes with ASCII letters in lower case.
+func compareNames(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := lower(a[i]), lower(b[i]); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a) - len(b)
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
 // idAttr is the attribute that holds the identity.
 func (k Kind) idAttr() string {
 	if k == PlainLDAP {
@@ -28,22 +45,34 @@ func (k Kind) parseID(v string) (ldapsync.GUID, error) {
 }
 
 // A decoder makes objects of entries. It belongs to one read and one goroutine.
+//
+// What it makes is copied out of the messages into memory that a few objects share (see memory.go).
 type decoder struct {
 	d      *Dir
 	class  ldapsync.Class // of all entries; 0: look at objectClass
-	wanted []string       // as the caller spelled them
+	wanted []string       // as the caller spelled them, sorted without case
 	all    bool           // "*" or "+" is among them
-	fields map[string]field
 
-	parent     ldapsync.DN // of the entry before, which most share
-	parentText string
+	fields map[string]field
+	order  []described     // the attributes of the entry before: most have the same in the same order
+	filled []bool          // of wanted, in the entry that is being decoded
+	extra  []ldapsync.Attr // those that only "*" asks for
+
+	memory memory
+	names  ldapsync.DNParser
 }
 
 // field is what becomes of an attribute with one description.
 type field struct {
 	name string // "" to drop it
+	slot int    // place of the name in wanted, -1 if it is not among them
 	id   bool
 	kind byte // 'c' objectClass, 't' objectCategory, 0 others
+}
+
+type described struct {
+	description string
+	field       field
 }
 
 // maxFields bounds the cache of descriptions; ranges make new ones.
@@ -59,6 +88,8 @@ func (d *Dir) decoder(class ldapsync.Class, attrs []string) *decoder {
 			x.wanted = append(x.wanted, a)
 		}
 	}
+	slices.SortFunc(x.wanted, compareNames)
+	x.filled = make([]bool, len(x.wanted))
 	return x
 }
 
@@ -85,32 +116,44 @@ func (x *decoder) request() []string {
 	return out
 }
 
-// look says what becomes of an attribute, and of what range its values are.
-func (x *decoder) look(description string) (field, *valueRange, error) {
-	if f, ok := x.fields[description]; ok {
-		return f, nil, nil
+// look says what becomes of an attribute, the i-th of its entry, and of what range its values are.
+func (x *decoder) look(i int, description string) (field, *valueRange, error) {
+	if i < len(x.order) && x.order[i].description == description {
+		return x.order[i].field, nil, nil
 	}
-	name, ranged, err := splitName(description)
-	if err != nil {
-		return field{}, nil, err
+	f, ok := x.fields[description]
+	if !ok {
+		name, ranged, err := splitName(description)
+		if err != nil {
+			return field{}, nil, err
+		}
+		f.slot = slices.IndexFunc(x.wanted, func(w string) bool { return sameName(w, name) })
+		if f.slot >= 0 {
+			f.name = x.wanted[f.slot]
+		} else if x.all {
+			f.name = strings.Clone(name)
+		}
+		f.id = sameName(name, x.d.cfg.Kind.idAttr())
+		switch {
+		case sameName(name, "objectClass"):
+			f.kind = 'c'
+		case sameName(name, "objectCategory"):
+			f.kind = 't'
+		}
+		if ranged != nil || len(x.fields) >= maxFields {
+			return f, ranged, nil
+		}
+		description = strings.Clone(description)
+		x.fields[description] = f
+	} else {
+		description = strings.Clone(description)
 	}
-	var f field
-	if i := slices.IndexFunc(x.wanted, func(w string) bool { return sameName(w, name) }); i >= 0 {
-		f.name = x.wanted[i]
-	} else if x.all {
-		f.name = strings.Clone(name)
+	if i < len(x.order) {
+		x.order[i] = described{description, f}
+	} else if i == len(x.order) && i < maxFields {
+		x.order = append(x.order, described{description, f})
 	}
-	f.id = sameName(name, x.d.cfg.Kind.idAttr())
-	switch {
-	case sameName(name, "objectClass"):
-		f.kind = 'c'
-	case sameName(name, "objectCategory"):
-		f.kind = 't'
-	}
-	if ranged == nil && len(x.fields) < maxFields {
-		x.fields[strings.Clone(description)] = f
-	}
-	return f, ranged, nil
+	return f, nil, nil
 }
 
 // object decodes an entry. Attributes of which values are missing are returned in rest.
@@ -120,25 +163,41 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 		hasID    bool
 		classes  []string
 		category string
-		attrs    = make([]ldapsync.Attr, 0, len(x.wanted)+2)
-		all      = make([]string, 0, len(x.wanted)+8)
 	)
-	err = e.each(func(description, set string) error {
-		f, ranged, err := x.look(description)
-		if err != nil || f == (field{}) {
-			return err
+	attrs := x.memory.attrs(len(x.wanted))
+	clear(x.filled)
+	x.extra = x.extra[:0]
+	fail := func(err error) (ldapsync.Object, []more, error) {
+		return o, nil, fmt.Errorf("%s: %w", e.dn, err)
+	}
+	for i, list := 0, e.attrs; list != ""; i++ {
+		var description, set string
+		if description, set, list, err = attribute(list); err != nil {
+			return fail(err)
 		}
-		// All values of the entry share one slice, as far as it lasts.
-		start := len(all)
-		if all, err = appendValues(all, set); err != nil {
-			return err
+		f, ranged, err := x.look(i, description)
+		if err != nil {
+			return fail(err)
 		}
-		values := all[start:len(all):len(all)]
-		if f.id && len(values) > 0 {
-			if id, err = x.d.cfg.Kind.parseID(values[0]); err != nil {
-				return err
+		if f.name == "" && !f.id && f.kind == 0 {
+			continue
+		}
+		if f.id && set != "" {
+			first, _, err := expect(tagOctets, set)
+			if err == nil {
+				id, err = x.d.cfg.Kind.parseID(first)
+			}
+			if err != nil {
+				return fail(err)
 			}
 			hasID = true
+			if f.name == "" {
+				continue
+			}
+		}
+		values, err := x.memory.values(set)
+		if err != nil {
+			return fail(err)
 		}
 		switch {
 		case f.kind == 'c':
@@ -148,59 +207,59 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 		}
 		if f.name == "" || ranged != nil && len(values) == 0 {
 			// An attribute whose name came empty beside the same name with a range has its values there.
-			return nil
+			continue
 		}
 		if ranged != nil && ranged.low != 0 {
-			return fmt.Errorf("the first values of %s are missing: the server began with %s", f.name, description)
+			return fail(fmt.Errorf("the first values of %s are missing: the server began with %s", f.name, description))
 		}
 		if ranged != nil && !ranged.last {
 			rest = append(rest, more{f.name, ranged.high + 1})
 		}
-		if len(values) > 0 {
-			attrs = append(attrs, ldapsync.Attr{Name: f.name, Values: values})
+		switch {
+		case len(values) == 0:
+		case f.slot >= 0:
+			attrs[f.slot] = ldapsync.Attr{Name: f.name, Values: values, Presence: ldapsync.Present}
+			x.filled[f.slot] = true
+		default:
+			x.extra = append(x.extra, ldapsync.Attr{Name: f.name, Values: values, Presence: ldapsync.Present})
 		}
-		return nil
-	})
-	if err != nil {
-		return o, nil, fmt.Errorf("%s: %w", e.dn, err)
 	}
 	if !hasID {
 		return o, nil, fmt.Errorf("%s has no %s: the account may not read it, so the object cannot be identified", e.dn, x.d.cfg.Kind.idAttr())
 	}
-	dn, err := x.parseDN(e.dn)
+	dn, err := x.names.Parse(x.memory.copy(e.dn))
 	if err != nil {
 		return o, nil, err
-	}
-	if x.d.ep.partial {
-		// Which attributes the Global Catalog holds cannot be asked there: isMemberOfPartialAttributeSet is not one.
-		for _, w := range x.wanted {
-			if !slices.ContainsFunc(attrs, func(a ldapsync.Attr) bool { return sameName(a.Name, w) }) {
-				attrs = append(attrs, ldapsync.Attr{Name: w, Presence: ldapsync.Unreadable})
-			}
-		}
 	}
 	class := x.class
 	if class == 0 {
 		class = x.d.classify(classes, category)
 	}
-	return ldapsync.NewObject(id, dn, class, attrs...), rest, nil
+	return ldapsync.NewSortedObject(id, dn, class, x.attrs(attrs)), rest, nil
 }
 
-// parseDN is ldapsync.ParseDN, cheaper for plain names in the container of the entry before.
-func (x *decoder) parseDN(text string) (ldapsync.DN, error) {
-	head, tail, ok := strings.Cut(text, ",")
-	if ok && tail == x.parentText && !strings.ContainsAny(head, `\+"<>;#`) {
-		typ, value, _ := strings.Cut(head, "=")
-		if dn := x.parent.Child(typ, value); dn.String() == text {
-			return dn, nil
+// attrs makes the attributes of the entry out of those in the places of wanted: sorted, unless there are some that
+// were not asked for by name.
+func (x *decoder) attrs(places []ldapsync.Attr) []ldapsync.Attr {
+	n := 0
+	for i, filled := range x.filled {
+		switch {
+		case filled && n < i:
+			places[n] = places[i]
+		case filled:
+		case x.d.ep.partial:
+			// Which attributes the Global Catalog holds cannot be asked there: isMemberOfPartialAttributeSet is not one.
+			places[n] = ldapsync.Attr{Name: x.wanted[i], Presence: ldapsync.Unreadable}
+		default:
+			continue
 		}
+		n++
 	}
-	dn, err := ldapsync.ParseDN(text)
-	if err == nil {
-		x.parent = dn.Parent()
-		x.parentText = x.parent.String()
+	x.memory.giveBack(places[n:])
+	if len(x.extra) > 0 {
+		return append(places[:n:n], x.extra...)
 	}
-	return dn, err
+	return places[:n:n]
 }
 
 // classify finds the class of an object that was not asked for by class. With Active Directory's usual filters

@@ -72,8 +72,9 @@ type reading struct {
 	out  chan []ldapsync.Object
 	err  error // set before out is closed
 
-	batch []ldapsync.Object
-	held  []heldObject // objects of this page of which values are missing
+	batch  []ldapsync.Object
+	held   []heldObject // objects of which values are missing
+	ranged bool         // there are or were some: pages come one after the other
 }
 
 type heldObject struct {
@@ -166,49 +167,59 @@ func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 	if c.root.supports(oidPaged) {
 		req.page = d.cfg.PageSize
 	}
-	s, err := c.search(req, d.cfg.ReadTimeout)
-	if err != nil {
-		return false, lost("search", d.ep.name, r.what, errors.Join(errLost, err))
+	ask := func() (*searching, error) {
+		s, err := c.search(req, d.cfg.ReadTimeout)
+		if err != nil {
+			return nil, lost("search", d.ep.name, r.what, errors.Join(errLost, err))
+		}
+		return s, nil
 	}
-	defer func() { s.stop() }()
+	s, err := ask()
+	if err != nil {
+		return false, err
+	}
+	var ahead *searching // of the next page
+	defer func() {
+		s.stop()
+		ahead.stop()
+	}()
 	for {
-		if s.waiting() {
-			if err := r.flush(ctx); err != nil {
+		e, res, err := s.next(ctx)
+		if err != nil {
+			return began || s.any, lost("search", d.ep.name, r.what, err)
+		}
+		began = true
+		// The next page comes while the end of this one is being worked on.
+		if next := s.ending; ahead == nil && next != nil && next.code == 0 && next.cookie != "" && !r.ranged {
+			req.cookie = next.cookie
+			if ahead, err = ask(); err != nil {
 				return true, err
 			}
 		}
-		e, res, err := s.next(ctx)
-		switch {
-		case err != nil:
-			return began || s.any, lost("search", d.ep.name, r.what, err)
-		case res == nil:
+		if res == nil {
 			if err := r.take(ctx, e); err != nil {
 				return true, err
 			}
 			continue
-		case res.code != 0:
+		}
+		if res.code != 0 {
 			return true, refusal("search", d.ep.name, r.what, res.code, res.matched, res.diagnostic)
 		}
-		began = true
-		last := !res.paged || res.cookie == ""
-		if !last && len(r.held) == 0 {
-			// The next page comes while this one is being worked on.
-			req.cookie = res.cookie
-			if s, err = c.search(req, d.cfg.ReadTimeout); err != nil {
-				return true, lost("search", d.ep.name, r.what, errors.Join(errLost, err))
+		if ahead == nil {
+			if err := r.complete(ctx, c); err != nil {
+				return true, err
 			}
-			continue
 		}
-		if err := r.complete(ctx, c); err != nil {
+		if err := r.flush(ctx); err != nil || res.cookie == "" {
 			return true, err
 		}
-		if last {
-			return true, r.flush(ctx)
+		if ahead == nil {
+			req.cookie = res.cookie
+			if ahead, err = ask(); err != nil {
+				return true, err
+			}
 		}
-		req.cookie = res.cookie
-		if s, err = c.search(req, d.cfg.ReadTimeout); err != nil {
-			return true, lost("search", d.ep.name, r.what, errors.Join(errLost, err))
-		}
+		s, ahead = ahead, nil
 	}
 }
 
@@ -223,6 +234,7 @@ func (r *reading) take(ctx context.Context, e entry) error {
 	}
 	if len(rest) > 0 {
 		r.held = append(r.held, heldObject{o, rest})
+		r.ranged = true
 		return nil
 	}
 	if r.batch == nil {
@@ -235,7 +247,7 @@ func (r *reading) take(ctx context.Context, e entry) error {
 	return nil
 }
 
-// complete fetches the missing values of this page's objects. No other search is under way then: its answers
+// complete fetches the missing values of the objects so far. No other search is under way then: its answers
 // would stand in the way.
 func (r *reading) complete(ctx context.Context, c *conn) error {
 	for _, h := range r.held {

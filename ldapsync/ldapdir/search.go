@@ -100,16 +100,10 @@ type entry struct {
 
 // each calls f for every attribute and its encoded values, and stops at an error.
 func (e entry) each(f func(name, values string) error) error {
-	for rest := e.attrs; rest != ""; {
-		var one, name, values string
+	for list := e.attrs; list != ""; {
+		var name, values string
 		var err error
-		if one, rest, err = expect(tagSequence, rest); err != nil {
-			return err
-		}
-		if name, one, err = expect(tagOctets, one); err != nil {
-			return err
-		}
-		if values, _, err = expect(tagSet, one); err != nil {
+		if name, values, list, err = attribute(list); err != nil {
 			return err
 		}
 		if err := f(name, values); err != nil {
@@ -117,6 +111,21 @@ func (e entry) each(f func(name, values string) error) error {
 		}
 	}
 	return nil
+}
+
+// attribute takes the first PartialAttribute off a list: its description and its encoded values.
+func attribute(list string) (description, values, rest string, err error) {
+	one, rest, err := expect(tagSequence, list)
+	if err != nil {
+		return "", "", "", err
+	}
+	if description, one, err = expect(tagOctets, one); err != nil {
+		return "", "", "", err
+	}
+	if values, _, err = expect(tagSet, one); err != nil {
+		return "", "", "", err
+	}
+	return description, values, rest, nil
 }
 
 // appendValues decodes a set of values.
@@ -204,8 +213,9 @@ type searching struct {
 	rt      *route
 	timeout time.Duration
 	timer   *time.Timer
-	chunk   string // received messages that have not been returned
-	any     bool   // something was received
+	chunk   string  // received messages that have not been returned
+	ending  *result // of the search, when it has come; entries may still be in chunk
+	any     bool    // something was received
 	over    bool
 }
 
@@ -218,89 +228,109 @@ func (w *wire) search(r request, timeout time.Duration) (*searching, error) {
 	return &searching{w: w, rt: rt, timeout: timeout, timer: time.NewTimer(timeout)}, nil
 }
 
-// waiting reports whether a call of next would have to wait for the server.
-func (s *searching) waiting() bool { return s.chunk == "" && len(s.rt.chunks) == 0 }
-
 // next returns the next entry, or the result at the end. A nil result and no error is an entry. References are
 // skipped. After an error the search is over and the connection is closed.
 func (s *searching) next(ctx context.Context) (entry, *result, error) {
 	for {
-		if s.chunk == "" {
-			chunk, err := s.receive(ctx)
-			if err != nil {
-				s.stop()
-				return entry{}, nil, err
-			}
-			s.chunk, s.any = chunk, true
+		if s.chunk == "" && s.ending != nil {
+			s.over = true
+			s.timer.Stop()
+			s.w.shut(s.rt)
+			return entry{}, s.ending, nil
 		}
-		tag, body, controls, err := s.message()
-		if err == nil {
-			switch tag {
-			case opSearchEntry:
-				var e entry
-				var rest string
-				if e.dn, rest, err = expect(tagOctets, body); err == nil {
-					e.attrs, _, err = expect(tagSequence, rest)
-				}
-				if err == nil {
-					return e, nil, nil
-				}
-			case opSearchDone:
-				var r result
-				if r, err = parseResult(body, controls); err == nil {
-					s.over = true
-					s.timer.Stop()
-					s.w.shut(s.rt)
-					return entry{}, &r, nil
-				}
-			case opSearchReference, opIntermediate:
-				continue
-			default:
-				err = errMalformed
-			}
+		e, ok, err := s.step(ctx)
+		if err != nil {
+			s.stop()
+			return entry{}, nil, err
 		}
-		s.stop()
-		return entry{}, nil, err
+		if ok {
+			return e, nil, nil
+		}
 	}
 }
 
-// message takes the next message off the chunk.
-func (s *searching) message() (tag byte, body, controls string, err error) {
-	content, rest, err := expect(tagSequence, s.chunk)
+// step takes one message, and reports whether it was an entry.
+func (s *searching) step(ctx context.Context) (e entry, ok bool, err error) {
+	if s.chunk == "" {
+		c, err := s.receive(ctx)
+		if err != nil {
+			return e, false, err
+		}
+		s.any = true
+		if c.result >= 0 {
+			_, body, controls, _, err := message(c.messages[c.result:])
+			if err != nil {
+				return e, false, err
+			}
+			r, err := parseResult(body, controls)
+			if err != nil {
+				return e, false, err
+			}
+			s.ending, c.messages = &r, c.messages[:c.result]
+		}
+		if s.chunk = c.messages; s.chunk == "" {
+			return e, false, nil
+		}
+	}
+	tag, body, _, rest, err := message(s.chunk)
 	if err != nil {
-		return 0, "", "", err
+		return e, false, err
 	}
 	s.chunk = rest
-	if _, content, err = expect(tagInteger, content); err != nil {
-		return 0, "", "", err
+	switch tag {
+	case opSearchEntry:
+		if e.dn, body, err = expect(tagOctets, body); err == nil {
+			e.attrs, _, err = expect(tagSequence, body)
+		}
+		return e, true, err
+	case opSearchReference, opIntermediate:
+		return e, false, nil
 	}
-	return cut(content)
+	return e, false, errMalformed
 }
 
-func (s *searching) receive(ctx context.Context) (string, error) {
+// message takes the first message off messages.
+func message(messages string) (tag byte, body, controls, rest string, err error) {
+	content, rest, err := expect(tagSequence, messages)
+	if err == nil {
+		_, content, err = expect(tagInteger, content)
+	}
+	if err == nil {
+		tag, body, controls, err = cut(content)
+	}
+	return tag, body, controls, rest, err
+}
+
+func (s *searching) receive(ctx context.Context) (chunk, error) {
 	select {
 	case m := <-s.rt.chunks:
 		return m, nil
 	default:
 	}
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return chunk{}, err
 	}
-	s.timer.Reset(s.timeout)
-	select {
-	case m := <-s.rt.chunks:
-		return m, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case <-s.timer.C:
-		return "", fmt.Errorf("nothing from the server in %v: %w", s.timeout, context.DeadlineExceeded)
-	case <-s.w.closed:
-		select { // what came before the end counts
+	for {
+		s.timer.Reset(s.timeout)
+		before := s.w.received.Load()
+		select {
 		case m := <-s.rt.chunks:
 			return m, nil
-		default:
+		case <-ctx.Done():
+			return chunk{}, ctx.Err()
+		case <-s.timer.C:
+			if s.w.received.Load() != before {
+				continue // little by little
+			}
+			return chunk{}, fmt.Errorf("nothing from the server in %v: %w", s.timeout, context.DeadlineExceeded)
+		case <-s.w.closed:
+			select { // what came before the end counts
+			case m := <-s.rt.chunks:
+				return m, nil
+			default:
+			}
+			return chunk{}, errors.Join(errLost, s.w.err)
 		}
-		return "", errors.Join(errLost, s.w.err)
 	}
 }
 

@@ -26,8 +26,9 @@ type wire struct {
 	to      int
 	foreign int // bytes left of the message that go-ldap is reading
 
-	sent   atomic.Int64 // bytes written
-	nextID atomic.Int64
+	sent     atomic.Int64 // bytes written
+	received atomic.Int64 // bytes read
+	nextID   atomic.Int64
 
 	mu     sync.Mutex
 	routes map[int64]*route
@@ -38,13 +39,21 @@ type wire struct {
 // A route takes the messages with one message ID.
 type route struct {
 	id     int64
-	chunks chan string   // one or more whole LDAPMessages each
+	chunks chan chunk
 	done   chan struct{} // closed when nobody takes messages any more
+}
+
+// A chunk is one or more whole LDAPMessages.
+type chunk struct {
+	messages string
+	result   int // where the last message begins if that ends the search; else -1
 }
 
 const (
 	// bufferSize is how much is received at once, and so about how large a chunk is.
 	bufferSize = 64 << 10
+	// enough is the size from which on a chunk is handed over although more of the same search must come.
+	enough = bufferSize / 2
 	// chunksAhead is how many chunks may wait: what is on its way while one is decoded.
 	chunksAhead = 4
 )
@@ -93,6 +102,7 @@ func (w *wire) fill(n int) error {
 		}
 		k, err := w.Conn.Read(w.in[w.to:])
 		w.to += k
+		w.received.Add(int64(k))
 		if err != nil && w.to-w.from < n {
 			return err
 		}
@@ -100,72 +110,90 @@ func (w *wire) fill(n int) error {
 	return nil
 }
 
-// next looks at the message that comes next, and routes it if it is one of ours, with those behind it that have
-// arrived and belong to the same search.
+// next looks at the message that comes next, and routes it if it is one of ours, with those behind it that belong
+// to the same search. After an entry there must come more: waiting for some of it costs less than waking up the
+// search for every entry that arrives.
 func (w *wire) next() error {
-	size, id, err := w.peek()
+	first, err := w.peek()
 	if err != nil {
 		return err
 	}
-	if id < firstOwnID {
-		w.foreign = size
+	if first.id < firstOwnID {
+		w.foreign = first.size
 		return nil
 	}
-	if err := w.fill(size); err != nil {
+	if err := w.fill(first.size); err != nil {
 		return err
 	}
-	end := w.from + size
-	for {
-		more, other, _, err := header(w.in[end:w.to])
-		if err != nil || more == 0 || other != id || more > w.to-end {
+	run, last := first.size, first
+	for run < enough && last.op != opSearchDone {
+		m, err := readHeader(w.in[w.from+run : w.to])
+		if err != nil || m.size > 0 && m.id != first.id {
 			break // an error is met again when its turn comes
 		}
-		end += more
+		if m.size == 0 || m.size > w.to-w.from-run {
+			if last.op != opSearchEntry || m.size > enough || w.fill(w.to-w.from+1) != nil {
+				break
+			}
+			continue
+		}
+		run, last = run+m.size, m
 	}
 	w.mu.Lock()
-	rt := w.routes[id]
+	rt := w.routes[first.id]
 	w.mu.Unlock()
-	chunk := w.in[w.from:end]
-	w.from = end
+	c := w.in[w.from : w.from+run]
+	w.from += run
 	if rt == nil {
 		return nil // abandoned
 	}
+	result := -1
+	if last.op == opSearchDone {
+		result = run - last.size
+	}
 	select {
-	case rt.chunks <- string(chunk):
+	case rt.chunks <- chunk{string(c), result}:
 	case <-rt.done:
 	case <-w.closed:
 	}
 	return nil
 }
 
-// peek returns the size of the next message and its ID without consuming it.
-func (w *wire) peek() (size int, id int64, err error) {
+// A header is the beginning of an LDAPMessage.
+type header struct {
+	size int // of the whole message; 0 if need bytes are needed to tell
+	id   int64
+	op   byte
+	need int
+}
+
+// peek returns the header of the next message without consuming it.
+func (w *wire) peek() (header, error) {
 	for {
-		size, id, need, err := header(w.in[w.from:w.to])
-		if err != nil || size > 0 {
-			return size, id, err
+		h, err := readHeader(w.in[w.from:w.to])
+		if err != nil || h.size > 0 {
+			return h, err
 		}
-		if err := w.fill(need); err != nil {
-			return 0, 0, err
+		if err := w.fill(h.need); err != nil {
+			return h, err
 		}
 	}
 }
 
-// header reads the size and the ID of the LDAPMessage at the start of b. A size of 0 and no error means that need
-// bytes are needed to tell.
-func header(b []byte) (size int, id int64, need int, err error) {
+// readHeader reads the header of the message at the start of b.
+func readHeader(b []byte) (header, error) {
 	if len(b) < 2 {
-		return 0, 0, 2, nil
+		return header{need: 2}, nil
 	}
 	head := 2
 	if b[1] >= 0x80 {
 		head += int(b[1] - 0x80)
 	}
 	if b[0] != tagSequence || b[1] == 0x80 || head > 6 {
-		return 0, 0, 0, errMalformed
+		return header{}, errMalformed
 	}
 	if len(b) < head+2 {
-		return 0, 0, head + 2, nil
+		return header{need: head + 2}, nil
 	}
 	length := int64(b[1])
 	if head > 2 {
@@ -175,20 +203,21 @@ func header(b []byte) (size int, id int64, need int, err error) {
 		}
 	}
 	if length > maxMessage {
-		return 0, 0, 0, fmt.Errorf("the server sent a message of %d bytes, more than %d", length, maxMessage)
+		return header{}, fmt.Errorf("the server sent a message of %d bytes, more than %d", length, maxMessage)
 	}
 	digits := int(b[head+1])
-	if b[head] != tagInteger || digits == 0 || digits > 4 || length < int64(2+digits) {
-		return 0, 0, 0, errMalformed
+	op := head + 2 + digits
+	if b[head] != tagInteger || digits == 0 || digits > 4 || length < int64(2+digits+2) {
+		return header{}, errMalformed // an ID and an operation
 	}
-	if len(b) < head+2+digits {
-		return 0, 0, head + 2 + digits, nil
+	if len(b) <= op {
+		return header{need: op + 1}, nil
 	}
-	id = int64(int8(b[head+2]))
-	for _, c := range b[head+3 : head+2+digits] {
+	id := int64(int8(b[head+2]))
+	for _, c := range b[head+3 : op] {
 		id = id<<8 | int64(c)
 	}
-	return head + int(length), id, 0, nil
+	return header{size: head + int(length), id: id, op: b[op]}, nil
 }
 
 // Write counts, so that a lost connection can be told from a request that never left.
@@ -228,7 +257,7 @@ func (w *wire) broken() bool {
 
 // send writes one request under a new message ID and opens the route for its answers.
 func (w *wire) send(request, controls string, timeout time.Duration) (*route, error) {
-	rt := &route{id: w.nextID.Add(1), chunks: make(chan string, chunksAhead), done: make(chan struct{})}
+	rt := &route{id: w.nextID.Add(1), chunks: make(chan chunk, chunksAhead), done: make(chan struct{})}
 	w.mu.Lock()
 	w.routes[rt.id] = rt
 	w.mu.Unlock()
