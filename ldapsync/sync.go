@@ -109,7 +109,16 @@ func (s *Syncer) check() error {
 	case s.State == nil:
 		return errors.New("ldapsync: the Syncer has no State")
 	}
-	return s.Organisation.Validate()
+	if err := s.Organisation.Validate(); err != nil {
+		return err
+	}
+	var errs []error
+	if c, ok := s.Target.(TrackChecker); ok && !s.Organisation.Inactive {
+		for _, t := range s.Organisation.Tracks {
+			errs = append(errs, c.CheckTrack(t))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Plan reads the source, the target and the state and decides everything that would change. It writes nothing to

@@ -33,6 +33,13 @@ type Target interface {
 	Write(ctx context.Context, c Change) (GUID, error)
 }
 
+// TrackChecker is implemented by targets that know, without reading anything, which tracks they can never carry out:
+// attributes that are read-only there, objects they cannot create. The engine asks before every Plan, Apply and Undo.
+type TrackChecker interface {
+	// CheckTrack returns everything that is wrong with the track, joined, each with the way out.
+	CheckTrack(t Track) error
+}
+
 // An Op is what a Change does.
 type Op uint8
 

@@ -1,0 +1,241 @@
+package entra
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.internal/hybridkit/ldapsync"
+)
+
+// maxBatch is how many requests a $batch may hold (Microsoft, "Combine multiple HTTP requests using JSON batching").
+const maxBatch = 20
+
+// A Result is what became of one request of a batch: a Response, or an error, which is an *Error.
+type Result struct {
+	Response Response
+	Err      error
+}
+
+// Batch sends 1 to 20 requests as one $batch, once, and returns a Result for each, in their order. Graph carries
+// them out in any order. Paths must be relative. Bodies must be JSON, since a batch carries nothing else.
+//
+// The error is nil if Graph answered the batch, whatever it said of the items. An error of the call as a whole is
+// returned and stands in every Result too. An item that the answer leaves out has an error that wraps
+// ldapsync.ErrUnclear, unless it only reads.
+func (c *Client) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
+	results := make([]Result, len(reqs))
+	body, err := encodeBatch(reqs)
+	if err != nil {
+		return fail(results, err), err
+	}
+	outer := Request{Method: http.MethodPost, Path: "/$batch", Body: body}
+	res, err := c.Do(ctx, outer)
+	if err != nil {
+		return failBatch(results, reqs, err), err
+	}
+	if err := decodeBatch(res, reqs, results); err != nil {
+		e := &Error{Method: outer.Method, Path: outer.Path, RequestID: res.Header.Get("request-id"), Header: res.Header, Err: err, kind: unclear}
+		return failBatch(results, reqs, e), e
+	}
+	return results, nil
+}
+
+func fail(results []Result, err error) []Result {
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
+}
+
+// failBatch gives every item the failure of the call. What only reads may always be repeated.
+func failBatch(results []Result, reqs []Request, err error) []Result {
+	var e *Error
+	if !errors.As(err, &e) {
+		return fail(results, err)
+	}
+	for i := range results {
+		item := *e
+		if item.kind == unclear && reqs[i].reads() {
+			item.kind = retryable
+		}
+		results[i].Err = &item
+	}
+	return results
+}
+
+// encodeBatch writes the body of a $batch. It is written by hand, so that bodies go in as they are, nulls included.
+func encodeBatch(reqs []Request) ([]byte, error) {
+	if len(reqs) == 0 || len(reqs) > maxBatch {
+		return nil, fmt.Errorf("entra: a batch has 1 to %d requests, not %d", maxBatch, len(reqs))
+	}
+	size := 32
+	for i := range reqs {
+		size += len(reqs[i].Body) + len(reqs[i].Path) + 96
+	}
+	b := append(make([]byte, 0, size), `{"requests":[`...)
+	for i := range reqs {
+		r := &reqs[i]
+		if !strings.HasPrefix(r.Path, "/") || r.Beta {
+			return nil, fmt.Errorf("entra: the path %s of request %d of a batch is not relative to the version of the batch", cutQuery(r.Path), i+1)
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"id":"`...)
+		b = strconv.AppendInt(b, int64(i+1), 10)
+		b = append(b, `","method":"`...)
+		b = append(b, method(r.Method).String()...)
+		b = append(b, `","url":`...)
+		b = appendJSON(b, r.Path)
+		if r.Body != nil || len(r.Header) > 0 {
+			b = append(b, `,"headers":{`...)
+			comma := false
+			for _, k := range sortedKeys(r.Header) {
+				if comma {
+					b = append(b, ',')
+				}
+				b = appendJSON(append(appendJSON(b, k), ':'), strings.Join(r.Header[k], ","))
+				comma = true
+			}
+			if r.Body != nil && r.Header.Get("Content-Type") == "" {
+				if comma {
+					b = append(b, ',')
+				}
+				b = append(b, `"Content-Type":"application/json"`...)
+			}
+			b = append(b, '}')
+		}
+		if r.Body != nil {
+			if r.ContentType != "" && !strings.HasPrefix(r.ContentType, "application/json") || !json.Valid(r.Body) {
+				return nil, fmt.Errorf("entra: the body of request %d of a batch, %s %s, is not JSON", i+1, r.Method, cutQuery(r.Path))
+			}
+			b = append(append(b, `,"body":`...), r.Body...)
+		}
+		b = append(b, '}')
+	}
+	return append(b, `]}`...), nil
+}
+
+func sortedKeys(h http.Header) []string {
+	if len(h) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(h))
+	for k := range h {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// appendJSON appends s as a JSON string.
+func appendJSON(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			q, _ := json.Marshal(s) // a string always encodes
+			return append(b, q...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+type batchItem struct {
+	ID      json.RawMessage            `json:"id"`
+	Status  int                        `json:"status"`
+	Headers map[string]json.RawMessage `json:"headers"`
+	Body    json.RawMessage            `json:"body"`
+}
+
+// decodeBatch sorts the answers to their requests.
+func decodeBatch(res Response, reqs []Request, results []Result) error {
+	var answer struct {
+		Responses []batchItem `json:"responses"`
+	}
+	if err := json.Unmarshal(res.Body, &answer); err != nil {
+		return fmt.Errorf("the answer of the batch is not JSON: %w", err)
+	}
+	if answer.Responses == nil {
+		return errors.New("the answer of the batch has no responses")
+	}
+	client := res.Header.Get("client-request-id")
+	seen := make([]bool, len(reqs))
+	for i := range answer.Responses {
+		it := &answer.Responses[i]
+		n, err := strconv.Atoi(strings.Trim(string(it.ID), `"`))
+		if err != nil || n < 1 || n > len(reqs) {
+			return fmt.Errorf("the answer of the batch names a request %s that was not sent", printable(it.ID))
+		}
+		if seen[n-1] {
+			return fmt.Errorf("the answer of the batch names request %d twice", n)
+		}
+		seen[n-1] = true
+		results[n-1] = it.result(&reqs[n-1], client)
+	}
+	for i, ok := range seen {
+		if ok {
+			continue
+		}
+		e := &Error{Method: reqs[i].Method, Path: cutQuery(reqs[i].Path), RequestID: res.Header.Get("request-id"), ClientRequestID: client,
+			Err: errors.New("the answer of the batch leaves this request out"), kind: unclear}
+		if reqs[i].reads() {
+			e.kind = retryable
+		}
+		results[i].Err = e
+	}
+	return nil
+}
+
+func (it *batchItem) result(r *Request, client string) Result {
+	res := Response{Status: it.Status, Body: it.body()}
+	if len(it.Headers) > 0 {
+		res.Header = make(http.Header, len(it.Headers))
+		for k, raw := range it.Headers {
+			// A header is a text; null and numbers have been seen.
+			v := jsonText(raw)
+			if v == "" && len(raw) > 0 && raw[0] != '"' && string(raw) != "null" {
+				v = string(raw)
+			}
+			res.Header.Set(k, v)
+		}
+	}
+	if it.Status >= 200 && it.Status < 300 {
+		return Result{Response: res}
+	}
+	e := &Error{Method: r.Method, Path: cutQuery(r.Path), ClientRequestID: client}
+	var missing error
+	if it.Status == 0 {
+		missing = errors.New("the answer has no status")
+	}
+	return Result{Err: e.answer(r, res, missing)}
+}
+
+// body is the raw body: JSON as it is, anything else decoded from the base64 text that a batch carries it in.
+func (it *batchItem) body() []byte {
+	b := bytes.TrimSpace(it.Body)
+	if len(b) == 0 || string(b) == "null" {
+		return nil
+	}
+	if b[0] != '"' {
+		return b
+	}
+	for k, v := range it.Headers {
+		if strings.EqualFold(k, "Content-Type") && !strings.Contains(jsonText(v), "json") {
+			if raw, err := base64.StdEncoding.DecodeString(jsonText(b)); err == nil {
+				return raw
+			}
+			return []byte(jsonText(b))
+		}
+	}
+	return b
+}
+
+// unclearErr reports whether the outcome of a write is not known.
+func unclearErr(err error) bool { return errors.Is(err, ldapsync.ErrUnclear) }
