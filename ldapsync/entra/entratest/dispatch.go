@@ -14,6 +14,7 @@ func (s *Server) dispatch(c *call) *answer {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.due()
 	segments, a := splitKeys(c.segments)
 	if a != nil {
 		return a
@@ -38,6 +39,11 @@ func (s *Server) dispatch(c *call) *answer {
 		return s.auditLog(c, segments[1:])
 	case "deviceManagement":
 		return s.deviceManagement(c, segments[1:])
+	case "directoryObjects":
+		if len(segments) == 2 && strings.TrimPrefix(segments[1].name, "microsoft.graph.") == "getAvailableExtensionProperties" {
+			return s.availableExtensions(c)
+		}
+		return missing("/directoryObjects other than getAvailableExtensionProperties")
 	case "organization":
 		return s.organizationResource(c, segments[1:])
 	}

@@ -223,6 +223,9 @@ func (p *filterParser) clause() filter {
 	case "endswith":
 		return p.function(opEnds, strings.HasSuffix)
 	case "contains":
+		if p.t.logs {
+			return p.function(opEq, strings.Contains)
+		}
 		p.failure = fail(400, codeUnsupportedQuery, "Unsupported or invalid query filter clause specified: the function 'contains' is not supported on resource '%s'.", p.t.name)
 		return never
 	}
@@ -309,10 +312,14 @@ func (p *filterParser) function(column int, match func(s, part string) bool) fil
 		return never
 	}
 	p.require(path, column)
-	text = strings.ToLower(text)
+	fold := strings.ToLower
+	if p.t.logs {
+		fold = func(s string) string { return s }
+	}
+	text = fold(text)
 	return func(o Object) bool {
 		s, ok := path.value(o).(string)
-		return ok && match(strings.ToLower(s), text)
+		return ok && match(fold(s), text)
 	}
 }
 
@@ -347,6 +354,7 @@ const elementKey = "\x00"
 type filterPath struct {
 	text  string // declared name of the property, for the table
 	names []string
+	exact bool // text compares with case
 }
 
 func (f filterPath) value(o Object) any {
@@ -383,7 +391,7 @@ func (p *filterParser) path(t filterToken) (filterPath, bool) {
 		p.failure = fail(400, codeBadRequest, "Invalid filter clause: Could not find a property named '%s' on type 'microsoft.graph.%s'.", t.text, p.t.odata)
 		return filterPath{}, false
 	}
-	path := filterPath{text: name, names: []string{name}}
+	path := filterPath{text: name, names: []string{name}, exact: p.t.logs}
 	if len(names) == 2 {
 		if members, known := complexTypes[row.object]; known {
 			if _, ok := members[names[1]]; !ok {
@@ -462,6 +470,9 @@ func (f filterPath) compare(op string, want any) filter {
 	return func(o Object) bool {
 		have := f.value(o)
 		c, comparable := order(have, want)
+		if text, ok := want.(string); ok && f.exact && op == "eq" {
+			return have == text
+		}
 		switch op {
 		case "eq":
 			return comparable && c == 0

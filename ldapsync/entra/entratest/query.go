@@ -32,8 +32,12 @@ func (s *Server) options(c *call, t *resource, list bool) (options, *answer) {
 			return o, fail(400, codeBadRequest, "The query parameter '%s' is not supported.", name)
 		}
 		switch name {
-		case "$orderby", "$search", "$skip":
+		case "$search", "$skip":
 			return o, missing("query option %s", name)
+		case "$orderby":
+			if !t.logs {
+				return o, missing("query option %s", name)
+			}
 		}
 		if len(c.Query[name]) > 1 {
 			return o, fail(400, codeBadRequest, "Query option '%s' was specified more than once, but it must be specified at most once.", name)
@@ -45,7 +49,8 @@ func (s *Server) options(c *call, t *resource, list bool) (options, *answer) {
 	}
 	if v := c.Query.Get("$expand"); v != "" {
 		for name := range strings.SplitSeq(v, ",") {
-			if t != &deviceType || name != "registeredOwners" && name != "registeredUsers" {
+			people := t == &deviceType && (name == "registeredOwners" || name == "registeredUsers")
+			if !people && (t != &configurationType || name != "assignments") {
 				return o, missing("$expand of %s on %s", name, t.set)
 			}
 			o.expand = append(o.expand, name)

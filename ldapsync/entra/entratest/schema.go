@@ -53,6 +53,8 @@ type resource struct {
 	properties map[string]property
 	navigation []string
 	filter     map[string]support
+	derived    bool // objects of derived types, which have more than these properties
+	logs       bool // filters compare with case and have contains
 }
 
 // The properties are those of Graph's metadata document for v1.0 (August 2026) and of the reference pages "user resource

@@ -73,6 +73,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{config: c, random: rand.New(rand.NewPCG(c.Seed, 0x656e747261))}
 	s.dir = newDirectory(c, s.clock)
+	s.organization = Object{"id": s.dir.newID(), "displayName": "Ashdown Vale"}
 	for _, b := range c.Budgets {
 		s.budgets = append(s.budgets, &budget{Budget: b})
 	}
