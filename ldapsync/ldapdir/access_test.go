@@ -183,20 +183,8 @@ func TestPlainLDAPVerifiesNothing(t *testing.T) {
 
 // setDACL puts entries in front of the DACL of an object on a real server.
 func (w *world) setDACL(t testing.TB, id ldapsync.GUID, front ...adsec.ACE) {
-	base := "<GUID=" + id.String() + ">"
-	flags := ldap.NewControlMicrosoftSDFlags()
-	flags.ControlValue = 4
-	r, err := w.l.Search(ldap.NewSearchRequest(base, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=*)", []string{"nTSecurityDescriptor"}, []ldap.Control{flags}))
+	_, err := w.PutACEs(id, front...)
 	require.NoError(t, err)
-	sd, err := adsec.Parse(r.Entries[0].GetRawAttributeValue("nTSecurityDescriptor"))
-	require.NoError(t, err)
-	sd.DACL.ACEs = append(front, sd.DACL.ACEs...)
-	raw, err := sd.MarshalBinary()
-	require.NoError(t, err)
-	req := ldap.NewModifyRequest(base, []ldap.Control{flags})
-	req.Replace("nTSecurityDescriptor", []string{string(raw)})
-	require.NoError(t, w.l.Modify(req))
 }
 
 // TestAccessOnSamba compares the evaluation with what a real server shows to an ordinary account.

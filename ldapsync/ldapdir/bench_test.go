@@ -61,9 +61,9 @@ func BenchmarkRead(b *testing.B) {
 			b.Run("go-ldap", func(b *testing.B) {
 				b.ReportAllocs()
 				req := ldap.NewSearchRequest(unit.DN.String(), ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
-					ldapdir.DefaultClass(s.kind, ldapsync.User).Filter, append([]string{w.idAttr()}, readAttrs...), nil)
+					ldapdir.DefaultClass(s.kind, ldapsync.User).Filter, append([]string{w.IDAttr()}, readAttrs...), nil)
 				for b.Loop() {
-					r, err := w.l.SearchWithPaging(req, 1000)
+					r, err := w.Conn.SearchWithPaging(req, 1000)
 					if err != nil || len(r.Entries) != n {
 						b.Fatal(err)
 					}

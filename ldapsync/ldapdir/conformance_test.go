@@ -37,7 +37,7 @@ func fixture(t *testing.T, s site) *targettest.Fixture {
 		au := adsec.AuthenticatedUsers()
 		f.Faults = targettest.Faults{
 			DenyRead: func(ctx context.Context, id ldapsync.GUID, attr string) error {
-				property, err := w.schemaID(attr)
+				property, err := w.SchemaID(attr)
 				if err == nil {
 					w.setDACL(t, id, adsec.ACE{Type: adsec.DenyObject, SID: au, Mask: adsec.ReadProperty, ObjectType: property})
 				}
@@ -50,14 +50,6 @@ func fixture(t *testing.T, s site) *targettest.Fixture {
 		}
 	}
 	return f
-}
-
-func (w *world) schemaID(attr string) (ldapsync.GUID, error) {
-	r, err := w.search("CN=Schema,CN=Configuration,"+w.s.base.String(), 1, "(lDAPDisplayName="+attr+")", "schemaIDGUID")
-	if err != nil {
-		return ldapsync.GUID{}, err
-	}
-	return ldapsync.GUIDFromBytes(r.Entries[0].GetRawAttributeValue("schemaIDGUID"))
 }
 
 // faults breaks things for the account under test, which is writer.

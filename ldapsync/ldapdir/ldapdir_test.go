@@ -176,7 +176,7 @@ func TestContainer(t *testing.T) {
 		moved, err := d.Container(ctx, ldapsync.ContainerRef{DN: unit.DN.String(), ID: unit.ID})
 		require.NoError(t, err)
 		require.False(t, moved.DN.Equal(unit.DN))
-		t.Cleanup(func() { w.wipe(moved.DN) })
+		t.Cleanup(func() { w.Wipe(moved.DN) })
 
 		_, err = d.Container(ctx, ldapsync.ContainerRef{DN: "OU=Nowhere," + s.base.String()})
 		require.ErrorIs(t, err, ldapsync.ErrNotFound)
