@@ -77,7 +77,7 @@ func (d *Dir) page(ctx context.Context, c *conn, r request, what string, each fu
 		case err != nil:
 			return nil, lost("search", d.ep.name, what, err)
 		case res == nil:
-			if err := each(e); err != nil {
+			if err := each(entry{string(e.dn), string(e.attrs)}); err != nil {
 				return nil, err
 			}
 		case res.code != 0:
