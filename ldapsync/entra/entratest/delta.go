@@ -145,8 +145,8 @@ func (s *Server) horizon(t *resource) uint64 {
 		if len(e.past) == 0 {
 			continue
 		}
-		if _, _, hidden := s.dir.view(e, byIndex, true); hidden > 0 {
-			h = min(h, hidden-1)
+		if v := s.dir.view(e, byIndex, true); v.hidden > 0 {
+			h = min(h, v.hidden-1)
 		}
 	}
 	return h
@@ -156,8 +156,7 @@ func (s *Server) horizon(t *resource) uint64 {
 type change struct {
 	e        *entity
 	position uint64
-	seen     state
-	exists   bool
+	seen     view
 	first    bool // the client does not know the object
 }
 
@@ -171,12 +170,12 @@ func (s *Server) changes(t *resource, tok *deltaToken) []change {
 		if e.changed <= tok.Since {
 			continue
 		}
-		seen, exists, _ := s.dir.view(e, byIndex, false)
-		ch := change{e: e, seen: seen, exists: exists, first: tok.Since == 0 || e.created > tok.Since, position: e.changed}
+		seen := s.dir.view(e, byIndex, false)
+		ch := change{e: e, seen: seen, first: tok.Since == 0 || e.created > tok.Since, position: e.changed}
 		if tok.Since == 0 {
 			ch.position = e.order
 		}
-		if !exists && (tok.Since == 0 || seen.deleted == "") {
+		if !seen.exists && (tok.Since == 0 || seen.deleted == "") {
 			continue // never shown, or not visible yet
 		}
 		out = append(out, ch)
@@ -187,7 +186,7 @@ func (s *Server) changes(t *resource, tok *deltaToken) []change {
 
 // deltaItem is an object as a delta shows it; nil if none of the selected properties changed.
 func (s *Server) deltaItem(t *resource, ch change, tok deltaToken, minimal bool, version string) Object {
-	if !ch.exists {
+	if !ch.seen.exists {
 		reason := ch.seen.deleted
 		return Object{"id": ch.e.id, "@removed": map[string]any{"reason": reason}}
 	}
@@ -204,7 +203,7 @@ func (s *Server) deltaItem(t *resource, ch change, tok deltaToken, minimal bool,
 			continue
 		}
 		set := ch.seen.data[name] != nil
-		if !ch.first && ch.e.props[name] > tok.Since {
+		if !ch.first && ch.seen.props[name] > tok.Since {
 			out[name], any = all[name], true
 			continue
 		}

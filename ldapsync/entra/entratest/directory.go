@@ -3,6 +3,7 @@ package entratest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type state struct {
 // A past is the state before a write, and what has to happen until readers see that write.
 type past struct {
 	before state
+	props  map[string]uint64
 	absent bool // there was no object
 	seq    uint64
 	at     time.Time
@@ -104,6 +106,11 @@ func (d *directory) add(kind *resource, data Object, lagged bool) *entity {
 // commit makes next the state of e. A lagged commit is seen by readers only after the lags of the directory.
 func (d *directory) commit(e *entity, next state, lagged bool) {
 	d.seq++
+	if lagged && (d.lags[byID] != Lag{} || d.lags[byIndex] != Lag{}) {
+		e.past = append(e.past, past{before: e.now, props: maps.Clone(e.props), seq: d.seq, at: d.clock()})
+	} else {
+		e.past = nil
+	}
 	for name, v := range next.data {
 		if !equal(v, e.now.data[name]) {
 			e.props[name] = d.seq
@@ -117,34 +124,34 @@ func (d *directory) commit(e *entity, next state, lagged bool) {
 	if e.now.deleted != "" && next.deleted == "" {
 		e.created = d.seq // restored: a delta shows it whole
 	}
-	if lagged && (d.lags[byID] != Lag{} || d.lags[byIndex] != Lag{}) {
-		e.past = append(e.past, past{before: e.now, seq: d.seq, at: d.clock()})
-	} else {
-		e.past = nil
-	}
 	e.now, e.changed = next, d.seq
 }
 
-// view returns what a reader of the kind sees of e, counting the read if it is one. hidden is the number of the first
-// change the reader does not see yet, 0 if there is none.
-func (d *directory) view(e *entity, kind lagKind, read bool) (seen state, exists bool, hidden uint64) {
+// A view is what one reader sees of an entity.
+type view struct {
+	state
+	exists bool
+	props  map[string]uint64 // number of the last change of each property that the reader sees
+	hidden uint64            // number of the first change that it does not see yet, 0 if there is none
+}
+
+// view returns what a reader of the kind sees of e, counting the read if it is one.
+func (d *directory) view(e *entity, kind lagKind, read bool) view {
 	now, lag := d.clock(), d.lags[kind]
-	seen, exists = e.now, e.now.deleted == ""
-	visible := true
+	v := view{state: e.now, exists: e.now.deleted == "", props: e.props}
 	for i := len(e.past) - 1; i >= 0; i-- {
 		p := &e.past[i]
 		if now.Sub(p.at) < lag.For || p.reads[kind] < lag.Reads {
-			seen, exists, hidden = p.before, !p.absent && p.before.deleted == "", p.seq
-			visible = false
+			v = view{state: p.before, exists: !p.absent && p.before.deleted == "", props: p.props, hidden: p.seq}
 		}
 		if read {
 			p.reads[kind]++
 		}
 	}
-	if visible && read {
+	if len(e.past) > 0 && v.hidden == 0 && read {
 		d.forget(e, now)
 	}
-	return seen, exists, hidden
+	return v
 }
 
 // forget drops the past that no reader sees any more.

@@ -84,8 +84,8 @@ func (s *Server) readObject(c *call, t *resource, e *entity, id string) *answer 
 	if e == nil {
 		return notFound(id)
 	}
-	seen, exists, _ := s.dir.view(e, byID, true)
-	if !exists {
+	seen := s.dir.view(e, byID, true)
+	if !seen.exists {
 		return notFound(id)
 	}
 	out := s.present(t, e, seen, o, c)
@@ -94,7 +94,7 @@ func (s *Server) readObject(c *call, t *resource, e *entity, id string) *answer 
 }
 
 // present is an object as an answer shows it.
-func (s *Server) present(t *resource, e *entity, seen state, o options, c *call) Object {
+func (s *Server) present(t *resource, e *entity, seen view, o options, c *call) Object {
 	out := project(t, seen.data, o.selected, c.Version)
 	for _, name := range o.expand {
 		ids := e.owners
@@ -110,7 +110,7 @@ func (s *Server) people(ids []string, c *call) []any {
 	list := []any{}
 	for _, id := range ids {
 		if u := s.dir.ids[strings.ToLower(id)]; u != nil {
-			if seen, exists, _ := s.dir.view(u, byIndex, false); exists {
+			if seen := s.dir.view(u, byIndex, false); seen.exists {
 				o := project(u.kind, seen.data, nil, c.Version)
 				o["@odata.type"] = "#microsoft.graph." + u.kind.odata
 				list = append(list, map[string]any(o))
@@ -252,8 +252,8 @@ func (s *Server) listObjects(c *call, t *resource) *answer {
 	}
 	page, total, last, next := []any{}, 0, uint64(0), false
 	for _, e := range s.dir.entities[t] {
-		seen, exists, _ := s.dir.view(e, byIndex, true)
-		if !exists || o.filter != nil && !o.filter(seen.data) {
+		seen := s.dir.view(e, byIndex, true)
+		if !seen.exists || o.filter != nil && !o.filter(seen.data) {
 			continue
 		}
 		total++
@@ -308,7 +308,7 @@ func (s *Server) countObjects(c *call, t *resource) *answer {
 	}
 	n := 0
 	for _, e := range s.dir.entities[t] {
-		if seen, exists, _ := s.dir.view(e, byIndex, true); exists && (match == nil || match(seen.data)) {
+		if seen := s.dir.view(e, byIndex, true); seen.exists && (match == nil || match(seen.data)) {
 			n++
 		}
 	}
