@@ -314,15 +314,15 @@ func (l *lane) send(batch []*item) {
 	var again []*item
 	for i, it := range batch {
 		res := results[i]
+		if ctxErr := it.ctx.Err(); ctxErr != nil && res.Err != nil {
+			it.done(Result{Err: errors.Join(ctxErr, res.Err)})
+			continue
+		}
 		if res.Err == nil || !transient(res.Err) {
 			it.done(res)
 			continue
 		}
 		it.err = res.Err
-		if err := it.ctx.Err(); err != nil {
-			it.done(Result{Err: errors.Join(err, res.Err)})
-			continue
-		}
 		if it.try >= l.q.Retry.attempts() {
 			it.done(Result{Err: fmt.Errorf("after %d tries: %w", it.try, res.Err)})
 			continue

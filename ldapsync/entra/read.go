@@ -99,7 +99,10 @@ func (c *Client) pages(ctx context.Context, path string, header http.Header) ite
 			if !yield(&p, nil) || p.Next == "" {
 				return
 			}
-			path = p.Next
+			if path = p.Next; strings.HasPrefix(path, "/") { // would be taken for a path of ours
+				yield(nil, fmt.Errorf("entra: GET %s: %w", cutQuery(path), ErrForeignHost))
+				return
+			}
 		}
 	}
 }
