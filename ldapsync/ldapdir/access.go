@@ -104,7 +104,7 @@ func (d *Dir) secured(ctx context.Context, c *conn, id ldapsync.GUID, attrs []st
 	if err != nil {
 		return securedObject{}, err
 	}
-	o, _, err := x.object(e)
+	o, _, err := x.object(e.lend())
 	if err != nil {
 		return securedObject{}, d.undecodable(id.String(), err)
 	}

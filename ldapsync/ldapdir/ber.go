@@ -68,32 +68,35 @@ func boolean(v bool) string {
 	return tlv(tagBoolean, "\x00")
 }
 
+// bytestring is what is decoded: a string, or bytes that are only lent.
+type bytestring interface{ string | []byte }
+
 // cut reads the element at the start of s. LDAP uses only tags of one byte and definite lengths (RFC 4511
 // section 5.1).
-func cut(s string) (tag byte, content, rest string, err error) {
+func cut[B bytestring](s B) (tag byte, content, rest B, err error) {
 	if len(s) < 2 {
-		return 0, "", "", errMalformed
+		return 0, content, rest, errMalformed
 	}
 	n, at := int(s[1]), 2
 	if n >= 0x80 {
 		digits := n - 0x80
 		if digits == 0 || digits > 4 || len(s) < 2+digits {
-			return 0, "", "", errMalformed
+			return 0, content, rest, errMalformed
 		}
 		n = 0
-		for _, c := range []byte(s[2 : 2+digits]) {
-			n = n<<8 | int(c)
+		for i := range digits {
+			n = n<<8 | int(s[2+i])
 		}
 		at += digits
 	}
 	if n < 0 || n > len(s)-at {
-		return 0, "", "", errMalformed
+		return 0, content, rest, errMalformed
 	}
 	return s[0], s[at : at+n], s[at+n:], nil
 }
 
 // expect is cut for an element whose tag is known.
-func expect(tag byte, s string) (content, rest string, err error) {
+func expect[B bytestring](tag byte, s B) (content, rest B, err error) {
 	t, content, rest, err := cut(s)
 	if err == nil && t != tag {
 		err = errMalformed

@@ -213,7 +213,7 @@ func (d *Dir) one(ctx context.Context, c *conn, r request, what string) (entry, 
 		case err != nil:
 			return entry{}, lost("search", d.ep.name, what, err)
 		case res == nil:
-			found, n = e, n+1
+			found, n = e.keep(), n+1
 		case res.code != 0:
 			return entry{}, refusal("search", d.ep.name, what, res.code, res.matched, res.diagnostic)
 		case n == 0:

@@ -36,14 +36,6 @@ func (k Kind) idAttr() string {
 	return "objectGUID"
 }
 
-// parseID reads a value of idAttr.
-func (k Kind) parseID(v string) (ldapsync.GUID, error) {
-	if k == PlainLDAP {
-		return ldapsync.ParseGUID(v)
-	}
-	return ldapsync.GUIDFromBytes([]byte(v))
-}
-
 // A decoder makes objects of entries. It belongs to one read and one goroutine.
 //
 // What it makes is copied out of the messages into memory that a few objects share (see memory.go).
@@ -54,7 +46,7 @@ type decoder struct {
 	all    bool           // "*" or "+" is among them
 
 	fields map[string]field
-	order  []described     // the attributes of the entry before: most have the same in the same order
+	order  []place         // the attributes of the entry before: most have the same in the same order
 	filled []bool          // of wanted, in the entry that is being decoded
 	extra  []ldapsync.Attr // those that only "*" asks for
 
@@ -70,7 +62,8 @@ type field struct {
 	kind byte // 'c' objectClass, 't' objectCategory, 0 others
 }
 
-type described struct {
+// place is what the attribute at a place of the entry before was.
+type place struct {
 	description string
 	field       field
 }
@@ -91,6 +84,14 @@ func (d *Dir) decoder(class ldapsync.Class, attrs []string) *decoder {
 	slices.SortFunc(x.wanted, compareNames)
 	x.filled = make([]bool, len(x.wanted))
 	return x
+}
+
+// parseID reads the value of the attribute with the identity.
+func (x *decoder) parseID(v []byte) (ldapsync.GUID, error) {
+	if x.d.cfg.Kind == PlainLDAP {
+		return ldapsync.ParseGUID(x.memory.copy(v))
+	}
+	return ldapsync.GUIDFromBytes(v)
 }
 
 // request returns the attributes to ask the server for.
@@ -117,10 +118,11 @@ func (x *decoder) request() []string {
 }
 
 // look says what becomes of an attribute, the i-th of its entry, and of what range its values are.
-func (x *decoder) look(i int, description string) (field, *valueRange, error) {
-	if i < len(x.order) && x.order[i].description == description {
+func (x *decoder) look(i int, described []byte) (field, *valueRange, error) {
+	if i < len(x.order) && x.order[i].description == string(described) {
 		return x.order[i].field, nil, nil
 	}
+	description := string(described)
 	f, ok := x.fields[description]
 	if !ok {
 		name, ranged, err := splitName(description)
@@ -131,7 +133,7 @@ func (x *decoder) look(i int, description string) (field, *valueRange, error) {
 		if f.slot >= 0 {
 			f.name = x.wanted[f.slot]
 		} else if x.all {
-			f.name = strings.Clone(name)
+			f.name = name
 		}
 		f.id = sameName(name, x.d.cfg.Kind.idAttr())
 		switch {
@@ -143,21 +145,18 @@ func (x *decoder) look(i int, description string) (field, *valueRange, error) {
 		if ranged != nil || len(x.fields) >= maxFields {
 			return f, ranged, nil
 		}
-		description = strings.Clone(description)
 		x.fields[description] = f
-	} else {
-		description = strings.Clone(description)
 	}
 	if i < len(x.order) {
-		x.order[i] = described{description, f}
+		x.order[i] = place{description, f}
 	} else if i == len(x.order) && i < maxFields {
-		x.order = append(x.order, described{description, f})
+		x.order = append(x.order, place{description, f})
 	}
 	return f, nil, nil
 }
 
 // object decodes an entry. Attributes of which values are missing are returned in rest.
-func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
+func (x *decoder) object(e lentEntry) (o ldapsync.Object, rest []more, err error) {
 	var (
 		id       ldapsync.GUID
 		hasID    bool
@@ -170,8 +169,8 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 	fail := func(err error) (ldapsync.Object, []more, error) {
 		return o, nil, fmt.Errorf("%s: %w", e.dn, err)
 	}
-	for i, list := 0, e.attrs; list != ""; i++ {
-		var description, set string
+	for i, list := 0, e.attrs; len(list) > 0; i++ {
+		var description, set []byte
 		if description, set, list, err = attribute(list); err != nil {
 			return fail(err)
 		}
@@ -182,10 +181,10 @@ func (x *decoder) object(e entry) (o ldapsync.Object, rest []more, err error) {
 		if f.name == "" && !f.id && f.kind == 0 {
 			continue
 		}
-		if f.id && set != "" {
+		if f.id && len(set) > 0 {
 			first, _, err := expect(tagOctets, set)
 			if err == nil {
-				id, err = x.d.cfg.Kind.parseID(first)
+				id, err = x.parseID(first)
 			}
 			if err != nil {
 				return fail(err)

@@ -251,7 +251,8 @@ func (d *Dir) identify(ctx context.Context, c *conn, root rootDSE, info *ldapsyn
 		case err != nil:
 			return lost("search", d.ep.name, "CN=Partitions", err)
 		case res == nil:
-			info.Domain = ldapsync.Domain{FQDN: first(e, "dnsRoot"), NetBIOS: first(e, "nETBIOSName")}
+			found := e.keep()
+			info.Domain = ldapsync.Domain{FQDN: first(found, "dnsRoot"), NetBIOS: first(found, "nETBIOSName")}
 		case res.code != 0 && res.code != ResultNoSuchObject:
 			return refusal("search", d.ep.name, "CN=Partitions", res.code, res.matched, res.diagnostic)
 		default:

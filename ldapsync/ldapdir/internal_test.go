@@ -99,7 +99,7 @@ func TestDecode(t *testing.T) {
 	require.NoError(t, err)
 	x := testDir(t).decoder(0, []string{"CN", "OTHERTELEPHONE", "mail"})
 	for range 2 { // the second time from the cache
-		o, more, err := x.object(entry{dn, attrs})
+		o, more, err := x.object(entry{dn, attrs}.lend())
 		require.NoError(t, err)
 		require.Equal(t, ldapsync.User, o.Class)
 		require.Equal(t, []string{"Ann Oakley"}, o.All("cn"))
@@ -110,7 +110,7 @@ func TestDecode(t *testing.T) {
 		require.Equal(t, ldapsync.Absent, o.Presence("title"))
 		require.Equal(t, ldapsync.Absent, o.Presence("objectClass"), "not asked for")
 	}
-	_, _, err = x.object(entry{dn: dn})
+	_, _, err = x.object(entry{dn: dn}.lend())
 	require.ErrorContains(t, err, "has no objectGUID")
 }
 
@@ -159,7 +159,7 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		o, _, err := testDir(t).decoder(0, []string{"*"}).object(e)
-		if err == nil && o.DN.String() != e.dn && strings.TrimSpace(e.dn) != "" {
+		if err == nil && o.DN.String() != string(e.dn) && strings.TrimSpace(string(e.dn)) != "" {
 			t.Fatalf("%q became %q", e.dn, o.DN)
 		}
 	})
@@ -218,7 +218,7 @@ func TestWireSplits(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, other+other, string(got))
 	require.Len(t, rt.chunks, 2)
-	require.Equal(t, chunk{own, -1}, <-rt.chunks)
+	require.Equal(t, chunk{[]byte(own), -1}, <-rt.chunks)
 	require.True(t, w.broken())
 }
 

@@ -30,19 +30,19 @@ func (m *memory) room(n int) {
 }
 
 // copy returns a copy of s.
-func (m *memory) copy(s string) string {
-	if s == "" {
+func (m *memory) copy(s []byte) string {
+	if len(s) == 0 {
 		return ""
 	}
 	m.room(len(s))
 	from := m.text.Len()
-	m.text.WriteString(s)
+	m.text.Write(s)
 	return m.text.String()[from:]
 }
 
 // values decodes a set of values.
-func (m *memory) values(set string) ([]string, error) {
-	if set == "" {
+func (m *memory) values(set []byte) ([]string, error) {
+	if len(set) == 0 {
 		return nil, nil
 	}
 	v, rest, err := expect(tagOctets, set)
@@ -50,7 +50,7 @@ func (m *memory) values(set string) ([]string, error) {
 		return nil, err
 	}
 	n, size := 1, len(v)
-	for ; rest != ""; n++ {
+	for ; len(rest) > 0; n++ {
 		if v, rest, err = expect(tagOctets, rest); err != nil {
 			return nil, err
 		}
@@ -61,10 +61,10 @@ func (m *memory) values(set string) ([]string, error) {
 		m.vals = make([]string, 0, max(valueAtOnce, n))
 	}
 	first := len(m.vals)
-	for rest = set; rest != ""; {
+	for rest = set; len(rest) > 0; {
 		v, rest, _ = expect(tagOctets, rest)
 		from := m.text.Len()
-		m.text.WriteString(v)
+		m.text.Write(v)
 		m.vals = append(m.vals, m.text.String()[from:])
 	}
 	return m.vals[first:len(m.vals):len(m.vals)], nil

@@ -40,6 +40,7 @@ func (d *Dir) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.Obj
 		ctx, cancel := context.WithCancel(ctx)
 		// Room for a page: with the page that is on its way, about two are in memory.
 		r.out = make(chan []ldapsync.Object, max(1, d.cfg.PageSize/batchSize))
+		r.free = make(chan []ldapsync.Object, 2)
 		go func() {
 			defer close(r.out)
 			r.err = r.run(ctx)
@@ -54,6 +55,11 @@ func (d *Dir) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.Obj
 				if !yield(o, nil) {
 					return
 				}
+			}
+			clear(batch)
+			select {
+			case r.free <- batch[:0]:
+			default:
 			}
 		}
 		if r.err != nil {
@@ -70,6 +76,7 @@ type reading struct {
 	skip ldapsync.Container // the base itself, which a subtree search includes
 	x    *decoder
 	out  chan []ldapsync.Object
+	free chan []ldapsync.Object // batches to fill again
 	err  error // set before out is closed
 
 	batch  []ldapsync.Object
@@ -224,7 +231,7 @@ func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 }
 
 // take decodes an entry.
-func (r *reading) take(ctx context.Context, e entry) error {
+func (r *reading) take(ctx context.Context, e lentEntry) error {
 	o, rest, err := r.x.object(e)
 	if err != nil {
 		return &Error{Op: "search", Server: r.d.ep.name, Object: r.what, cause: err}
@@ -238,7 +245,11 @@ func (r *reading) take(ctx context.Context, e entry) error {
 		return nil
 	}
 	if r.batch == nil {
-		r.batch = make([]ldapsync.Object, 0, batchSize)
+		select {
+		case r.batch = <-r.free:
+		default:
+			r.batch = make([]ldapsync.Object, 0, batchSize)
+		}
 	}
 	r.batch = append(r.batch, o)
 	if len(r.batch) == batchSize {
@@ -316,7 +327,7 @@ func (d *Dir) Container(ctx context.Context, ref ldapsync.ContainerRef) (ldapsyn
 			if err != nil {
 				return err
 			}
-			o, _, err := d.decoder(0, nil).object(e)
+			o, _, err := d.decoder(0, nil).object(e.lend())
 			out = ldapsync.Container{ID: o.ID, DN: o.DN}
 			return d.undecodable(ref.DN, err)
 		})
@@ -371,7 +382,7 @@ func (d *Dir) object(ctx context.Context, c *conn, id ldapsync.GUID, attrs []str
 	if err != nil {
 		return ldapsync.Object{}, err
 	}
-	o, rest, err := x.object(e)
+	o, rest, err := x.object(e.lend())
 	if err != nil {
 		return o, d.undecodable(id.String(), err)
 	}

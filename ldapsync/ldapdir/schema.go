@@ -79,10 +79,10 @@ func (d *Dir) lookUp(ctx context.Context, c *conn, keys ...string) error {
 			case err != nil:
 				return lost("search", d.ep.name, "the schema", err)
 			case res == nil:
-				key, item, err := parseSchema(e)
+				key, item, err := parseSchema(e.keep())
 				if err != nil {
 					s.stop()
-					return d.undecodable(e.dn, err)
+					return d.undecodable(string(e.dn), err)
 				}
 				if key != "" {
 					d.schema.put(key, item)

@@ -91,12 +91,17 @@ func control(oid string, critical bool, value string) string {
 	return tlv(tagSequence, tlv(tagOctets, oid), boolean(critical), tlv(tagOctets, value))
 }
 
-// An entry is a search result. Its strings share memory with those that came with it: what is kept of an entry of
-// many is copied.
+// An entry is a search result.
 type entry struct {
 	dn    string
 	attrs string // encoded PartialAttributeList
 }
+
+// A lentEntry is an entry in memory that the next message will use.
+type lentEntry struct{ dn, attrs []byte }
+
+func (e lentEntry) keep() entry { return entry{string(e.dn), string(e.attrs)} }
+func (e entry) lend() lentEntry { return lentEntry{[]byte(e.dn), []byte(e.attrs)} }
 
 // each calls f for every attribute and its encoded values, and stops at an error.
 func (e entry) each(f func(name, values string) error) error {
@@ -114,18 +119,15 @@ func (e entry) each(f func(name, values string) error) error {
 }
 
 // attribute takes the first PartialAttribute off a list: its description and its encoded values.
-func attribute(list string) (description, values, rest string, err error) {
+func attribute[B bytestring](list B) (description, values, rest B, err error) {
 	one, rest, err := expect(tagSequence, list)
-	if err != nil {
-		return "", "", "", err
+	if err == nil {
+		description, one, err = expect(tagOctets, one)
 	}
-	if description, one, err = expect(tagOctets, one); err != nil {
-		return "", "", "", err
+	if err == nil {
+		values, _, err = expect(tagSet, one)
 	}
-	if values, _, err = expect(tagSet, one); err != nil {
-		return "", "", "", err
-	}
-	return description, values, rest, nil
+	return description, values, rest, err
 }
 
 // appendValues decodes a set of values.
@@ -213,7 +215,8 @@ type searching struct {
 	rt      *route
 	timeout time.Duration
 	timer   *time.Timer
-	chunk   string  // received messages that have not been returned
+	buffer  []byte  // lent by the wire
+	chunk   []byte  // the messages in buffer that have not been returned
 	ending  *result // of the search, when it has come; entries may still be in chunk
 	any     bool    // something was received
 	over    bool
@@ -228,20 +231,20 @@ func (w *wire) search(r request, timeout time.Duration) (*searching, error) {
 	return &searching{w: w, rt: rt, timeout: timeout, timer: time.NewTimer(timeout)}, nil
 }
 
-// next returns the next entry, or the result at the end. A nil result and no error is an entry. References are
-// skipped. After an error the search is over and the connection is closed.
-func (s *searching) next(ctx context.Context) (entry, *result, error) {
+// next returns the next entry, or the result at the end. A nil result and no error is an entry; it is lent until next
+// is called again. References are skipped. After an error the search is over and the connection is closed.
+func (s *searching) next(ctx context.Context) (lentEntry, *result, error) {
 	for {
-		if s.chunk == "" && s.ending != nil {
+		if len(s.chunk) == 0 && s.ending != nil {
 			s.over = true
 			s.timer.Stop()
 			s.w.shut(s.rt)
-			return entry{}, s.ending, nil
+			return lentEntry{}, s.ending, nil
 		}
 		e, ok, err := s.step(ctx)
 		if err != nil {
 			s.stop()
-			return entry{}, nil, err
+			return lentEntry{}, nil, err
 		}
 		if ok {
 			return e, nil, nil
@@ -250,25 +253,27 @@ func (s *searching) next(ctx context.Context) (entry, *result, error) {
 }
 
 // step takes one message, and reports whether it was an entry.
-func (s *searching) step(ctx context.Context) (e entry, ok bool, err error) {
-	if s.chunk == "" {
+func (s *searching) step(ctx context.Context) (e lentEntry, ok bool, err error) {
+	if len(s.chunk) == 0 {
+		s.w.giveBack(s.buffer)
+		s.buffer = nil
 		c, err := s.receive(ctx)
 		if err != nil {
 			return e, false, err
 		}
-		s.any = true
+		s.buffer, s.any = c.messages, true
 		if c.result >= 0 {
 			_, body, controls, _, err := message(c.messages[c.result:])
 			if err != nil {
 				return e, false, err
 			}
-			r, err := parseResult(body, controls)
+			r, err := parseResult(string(body), string(controls))
 			if err != nil {
 				return e, false, err
 			}
 			s.ending, c.messages = &r, c.messages[:c.result]
 		}
-		if s.chunk = c.messages; s.chunk == "" {
+		if s.chunk = c.messages; len(s.chunk) == 0 {
 			return e, false, nil
 		}
 	}
@@ -290,7 +295,7 @@ func (s *searching) step(ctx context.Context) (e entry, ok bool, err error) {
 }
 
 // message takes the first message off messages.
-func message(messages string) (tag byte, body, controls, rest string, err error) {
+func message(messages []byte) (tag byte, body, controls, rest []byte, err error) {
 	content, rest, err := expect(tagSequence, messages)
 	if err == nil {
 		_, content, err = expect(tagInteger, content)

@@ -28,6 +28,7 @@ type wire struct {
 
 	sent     atomic.Int64 // bytes written
 	received atomic.Int64 // bytes read
+	free     chan []byte  // buffers for chunks
 	nextID   atomic.Int64
 
 	mu     sync.Mutex
@@ -45,8 +46,8 @@ type route struct {
 
 // A chunk is one or more whole LDAPMessages.
 type chunk struct {
-	messages string
-	result   int // where the last message begins if that ends the search; else -1
+	messages []byte // lent: giveBack takes them
+	result   int    // where the last message begins if that ends the search; else -1
 }
 
 const (
@@ -55,11 +56,14 @@ const (
 	// enough is the size from which on a chunk is handed over although more of the same search must come.
 	enough = bufferSize / 2
 	// chunksAhead is how many chunks may wait: what is on its way while one is decoded.
-	chunksAhead = 4
+	chunksAhead = 3
+	// maxLent is how large a buffer may be that is kept for the next chunk.
+	maxLent = 2 * bufferSize
 )
 
 func newWire(c net.Conn) *wire {
-	w := &wire{Conn: c, in: make([]byte, bufferSize), routes: map[int64]*route{}, closed: make(chan struct{})}
+	w := &wire{Conn: c, in: make([]byte, bufferSize), routes: map[int64]*route{}, closed: make(chan struct{}),
+		free: make(chan []byte, chunksAhead+1)}
 	w.nextID.Store(firstOwnID)
 	return w
 }
@@ -147,16 +151,33 @@ func (w *wire) next() error {
 	if rt == nil {
 		return nil // abandoned
 	}
+	var buffer []byte
+	select {
+	case buffer = <-w.free:
+	default:
+	}
+	buffer = append(buffer[:0], c...)
 	result := -1
 	if last.op == opSearchDone {
 		result = run - last.size
 	}
 	select {
-	case rt.chunks <- chunk{string(c), result}:
+	case rt.chunks <- chunk{buffer, result}:
 	case <-rt.done:
 	case <-w.closed:
 	}
 	return nil
+}
+
+// giveBack takes a buffer for another chunk.
+func (w *wire) giveBack(buffer []byte) {
+	if buffer == nil || cap(buffer) > maxLent {
+		return
+	}
+	select {
+	case w.free <- buffer:
+	default:
+	}
 }
 
 // A header is the beginning of an LDAPMessage.

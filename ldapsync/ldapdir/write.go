@@ -237,7 +237,7 @@ func (d *Dir) create(ctx context.Context, c *conn, ch ldapsync.Change) (ldapsync
 	e, err := d.one(ctx, c, request{base: ch.DN.String(), attrs: []string{d.cfg.Kind.idAttr()}}, ch.DN.String())
 	if err == nil {
 		var o ldapsync.Object
-		if o, _, err = d.decoder(0, nil).object(e); err == nil {
+		if o, _, err = d.decoder(0, nil).object(e.lend()); err == nil {
 			return o.ID, nil
 		}
 	}
