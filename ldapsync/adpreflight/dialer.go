@@ -2,11 +2,15 @@ package adpreflight
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 // Dialer is the Network of the operating system. The zero Dialer is ready to use.
@@ -33,23 +37,85 @@ func refusal(err error) error {
 	return err
 }
 
-// Lookup implements Network. It asks server alone, not the system's resolver or its hosts file.
+// Lookup implements Network. It asks server alone: neither the system's resolver nor its hosts file has a say, which
+// could hide that the server does not know the name. Without IPv4 addresses it asks for IPv6 ones.
 func (d Dialer) Lookup(ctx context.Context, protocol, server, name string) ([]netip.Addr, error) {
-	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, protocol, server)
-	}}
-	// The dot at the end keeps search domains out; a name with a dot in it is not looked up in the hosts file first
-	// unless it is there.
-	addrs, err := resolver.LookupNetIP(ctx, "ip", name+".")
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return nil, fmt.Errorf("%w: %w", ErrNoSuchName, err)
+	addrs, err := d.ask(ctx, protocol, server, name, dnsA)
+	if err == nil && len(addrs) == 0 {
+		addrs, err = d.ask(ctx, protocol, server, name, dnsAAAA)
 	}
+	return addrs, err
+}
+
+func (d Dialer) ask(ctx context.Context, protocol, server, name string, kind uint16) ([]netip.Addr, error) {
+	if protocol != "udp" && protocol != "tcp" {
+		return nil, fmt.Errorf("adpreflight: %.20q is neither udp nor tcp", protocol)
+	}
+	c, err := d.DialContext(ctx, protocol, server)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	for i, a := range addrs {
-		addrs[i] = a.Unmap()
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	id := uint16(rand.Uint32())
+	question, err := dnsQuestion(id, name, kind)
+	if err != nil {
+		return nil, err
 	}
-	return addrs, nil
+	var answer []byte
+	if protocol == "tcp" {
+		answer, err = exchangeTCP(c, question)
+	} else {
+		answer, err = exchangeUDP(ctx, c, question, id)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, refusal(err)
+	}
+	return dnsAnswer(answer, id, kind)
+}
+
+// exchangeTCP puts the length before the message (RFC 1035 section 4.2.2).
+func exchangeTCP(c net.Conn, question []byte) ([]byte, error) {
+	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(question))), question...)); err != nil {
+		return nil, err
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(c, length[:]); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(c, answer)
+	return answer, err
+}
+
+// exchangeUDP asks again every second, because datagrams get lost, until the context ends.
+func exchangeUDP(ctx context.Context, c net.Conn, question []byte, id uint16) ([]byte, error) {
+	b := make([]byte, 4096)
+	for {
+		if _, err := c.Write(question); err != nil {
+			return nil, err
+		}
+		again := time.Now().Add(time.Second)
+		for {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			_ = c.SetReadDeadline(again)
+			n, err := c.Read(b)
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if n >= 2 && binary.BigEndian.Uint16(b) == id { // not the late answer to an earlier question
+				return b[:n], nil
+			}
+		}
+	}
 }
