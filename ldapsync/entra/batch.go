@@ -148,10 +148,10 @@ func appendJSON(b []byte, s string) []byte {
 }
 
 type batchItem struct {
-	ID      json.RawMessage            `json:"id"`
-	Status  int                        `json:"status"`
-	Headers map[string]json.RawMessage `json:"headers"`
-	Body    json.RawMessage            `json:"body"`
+	ID      json.RawMessage `json:"id"`
+	Status  int             `json:"status"`
+	Headers map[string]any  `json:"headers"` // a text each; null and numbers have been seen
+	Body    json.RawMessage `json:"body"`
 }
 
 // decodeBatch sorts the answers to their requests.
@@ -197,13 +197,13 @@ func (it *batchItem) result(r *Request, client string) Result {
 	res := Response{Status: it.Status, Body: it.body()}
 	if len(it.Headers) > 0 {
 		res.Header = make(http.Header, len(it.Headers))
-		for k, raw := range it.Headers {
-			// A header is a text; null and numbers have been seen.
-			v := jsonText(raw)
-			if v == "" && len(raw) > 0 && raw[0] != '"' && string(raw) != "null" {
-				v = string(raw)
+		for k, v := range it.Headers {
+			switch v := v.(type) {
+			case string:
+				res.Header.Set(k, v)
+			case float64:
+				res.Header.Set(k, strconv.FormatFloat(v, 'f', -1, 64))
 			}
-			res.Header.Set(k, v)
 		}
 	}
 	if it.Status >= 200 && it.Status < 300 {
@@ -227,7 +227,7 @@ func (it *batchItem) body() []byte {
 		return b
 	}
 	for k, v := range it.Headers {
-		if strings.EqualFold(k, "Content-Type") && !strings.Contains(jsonText(v), "json") {
+		if ct, _ := v.(string); strings.EqualFold(k, "Content-Type") && !strings.Contains(ct, "json") {
 			if raw, err := base64.StdEncoding.DecodeString(jsonText(b)); err == nil {
 				return raw
 			}

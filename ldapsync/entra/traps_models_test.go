@@ -29,7 +29,7 @@ import (
 // templates, over the same backing store and serialisers), so the traps of models are shown with those.
 
 // sdk is an adapter with the JSON serialisers of the SDK, over plain answers.
-func sdk(t *testing.T, hc *http.Client) *khttp.NetHttpRequestAdapter {
+func sdk(t testing.TB, hc *http.Client) *khttp.NetHttpRequestAdapter {
 	t.Helper()
 	a, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(token("test"),
 		jsonserialization.NewJsonParseNodeFactory(), jsonserialization.NewJsonSerializationWriterFactory(), hc)

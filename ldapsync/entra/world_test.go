@@ -261,7 +261,7 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	for _, n := range []string{"get-values", "read-binary", "update-binary"} {
-		skip[n] = "users have no binary property"
+		skip[n] = "a binary directory extension holds 256 bytes; the values of the suite have 270 (TestExtensions has shorter ones)"
 	}
 	delete(skip, "container-missing-dn")
 	delete(skip, "container-missing-id")
