@@ -11,8 +11,8 @@
 // A Syncer needs a Source, a Target and a State. The package itself imports only the standard library; the parts
 // that talk to something are below it: ldapdir (Active Directory and other LDAP servers), ldif (an export as a
 // source), memdir and memstate (in memory, for tests), boltstate (a file). adtest is an Active Directory in the
-// test process. targettest and statetest check implementations of the interfaces, mappingtest tests an
-// organisation's mapping from text files.
+// test process. targettest and statetest check implementations of the interfaces, hazardtest that the engine on top
+// of them does no harm when something goes wrong, mappingtest tests an organisation's mapping from text files.
 //
 // # Mappings
 //
@@ -42,8 +42,8 @@
 // # What it does not do
 //
 // It does not move or synchronise passwords, groups or group memberships, and does not write on-premises
-// properties of Entra ID, which only Microsoft's own sync can write. It reads a directory completely in every
-// cycle.
+// properties of Entra ID, which only Microsoft's own sync can write. It decides anew about every object in every
+// cycle; package changes keeps a copy of the source, so that only what changed is read.
 //
 // # What it needs
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 
 	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/memstate"
@@ -140,7 +141,23 @@ func programCases() []Case {
 				if err == nil {
 					return errors.New("a plan from a state that is past was applied")
 				}
-				return e.over(ctx, nil)
+				if err := e.over(ctx, nil); err != nil {
+					return err
+				}
+				for n := range 10 { // and now really at once: what each of them makes of it, the end is right
+					if err := e.set(ctx, p, attrTitle, fmt.Sprint("Title ", n)); err != nil {
+						return err
+					}
+					var both sync.WaitGroup
+					for range 2 {
+						both.Go(func() { _, _ = e.cycle(ctx) })
+					}
+					both.Wait()
+					if err := e.correct(ctx, -1); err != nil {
+						return fmt.Errorf("two at once: %w", err)
+					}
+				}
+				return nil
 			}},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -208,7 +209,7 @@ func onSamba(t testing.TB, k kind) *hazardtest.Fixture {
 		f.Source = &changes.Source{Directory: d, State: memstate.New(), Organisation: "hazards", Method: k.changes}
 	}
 	f.Close = func() {
-		w.Wipe(base.DN)
+		w.Wipe(base.DN) // objects may have been moved to places below it only
 		_ = d.Close()
 		_ = l.Close()
 	}
@@ -223,12 +224,24 @@ func onSamba(t testing.TB, k kind) *hazardtest.Fixture {
 		DenyList: func(_ context.Context, c ldapsync.Container) (func() error, error) {
 			return w.PutACEs(c.ID, adsec.ACE{Type: adsec.Deny, SID: au, Mask: adsec.ListContents})
 		},
-		DenyRead: func(_ context.Context, c ldapsync.Container, attr string) (func() error, error) {
+		DenyRead: func(ctx context.Context, c ldapsync.Container, attr string) (func() error, error) {
 			id, err := w.SchemaID(attr)
 			if err != nil {
 				return nil, err
 			}
-			return w.PutACEs(c.ID, adsec.ACE{Type: adsec.DenyObject, Flags: adsec.ContainerInherit, SID: au, Mask: adsec.ReadProperty, ObjectType: id})
+			// On the objects themselves: what they inherit counts less than what their class grants them.
+			all, err := w.List(ctx, c.DN)
+			var lifts []func() error
+			for _, o := range all {
+				lift, aerr := w.PutACEs(o.ID, adsec.ACE{Type: adsec.DenyObject, SID: au, Mask: adsec.ReadProperty, ObjectType: id})
+				err, lifts = errors.Join(err, aerr), append(lifts, lift)
+			}
+			return func() (err error) {
+				for _, lift := range lifts {
+					err = errors.Join(err, lift())
+				}
+				return err
+			}, err
 		},
 		GlobalCatalog: func(context.Context) (ldapsync.Source, error) { return connect(env("URL")+":3269", true), nil },
 	}
