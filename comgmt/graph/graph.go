@@ -7,8 +7,9 @@
 //
 // Answers are decoded as raw JSON by comgmt.DecodeGraph, so that a member that is absent stays unknown and one that Graph
 // adds later is kept; the typed model of the Graph SDK has neither Endpoint Protection nor Office, and could not
-// tell absent from false. The package imports kiota's abstractions only, never the Graph SDK, whose models take minutes to compile. Build the
-// adapter with msgraph-sdk-go-core or kiota-http-go; retries and throttling are the adapter's.
+// tell absent from false. The package imports kiota only, never the Graph SDK, whose models take minutes to compile. Build the
+// adapter with msgraph-sdk-go-core or kiota-http-go, or take the one of a GraphServiceClient. Retries are the Reader's: the
+// adapter's own, which cut Retry-After to whole seconds, are off for its requests.
 //
 // It only reads. Permission: DeviceManagementManagedDevices.Read.All; Domain.Read.All for Domains.
 package graph
@@ -37,6 +38,9 @@ type Reader struct {
 	Beta bool
 	// PageSize is the number of entities in a page; 0 leaves it to Graph.
 	PageSize int32
+	// MaxTries is how often a request is sent in all when Graph answers 429, 502, 503 or 504; 0 is 6, 1 never repeats. The
+	// wait is what Retry-After says, exactly, or 1, 2, 4 … seconds.
+	MaxTries int
 }
 
 // Errors of a [Reader].
@@ -46,34 +50,8 @@ var (
 	ErrNotFound  = errors.New("comgmt/graph: no such device")
 	ErrNextLink  = errors.New("comgmt/graph: the next page is on another host: not followed, since the token would go there")
 	ErrNoAnswer  = errors.New("comgmt/graph: Graph answered without a body")
+	ErrNoToken   = errors.New("comgmt/graph: the request went out without a token: the host is not among the allowed hosts of the adapter's token provider")
 )
-
-// An Error is an answer of Graph that is no success.
-type Error struct {
-	Operation  string // such as "managedDevices"
-	StatusCode int    // HTTP status, 0 if there was no answer
-	RequestID  string // Graph's request-id, for its support; "" if it sent none
-	Err        error
-}
-
-// Error returns operation, status and reason.
-func (e *Error) Error() string {
-	s := "comgmt/graph: " + e.Operation + ": "
-	if e.StatusCode != 0 {
-		s += fmt.Sprintf("HTTP %d: ", e.StatusCode)
-	}
-	s += e.Err.Error()
-	if e.RequestID != "" {
-		s += " (request-id " + e.RequestID + ")"
-	}
-	return s
-}
-
-// Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Is reports a 404 as [ErrNotFound].
-func (e *Error) Is(target error) bool { return target == ErrNotFound && e.StatusCode == 404 }
 
 // v1Select is what v1.0 has of a managed device that matters here; beta has the rest.
 var (
@@ -175,28 +153,8 @@ func (r *Reader) get(ctx context.Context, operation, template string, path map[s
 	return r.send(ctx, operation, ri)
 }
 
-func (r *Reader) send(ctx context.Context, operation string, ri *abstractions.RequestInformation) ([]byte, error) {
-	ri.Headers.Add("Accept", "application/json")
-	answer, err := r.Adapter.SendPrimitive(ctx, ri, "[]byte", nil)
-	if err != nil {
-		e := &Error{Operation: operation, Err: err}
-		var api abstractions.ApiErrorable
-		if errors.As(err, &api) {
-			e.StatusCode = api.GetStatusCode()
-			if h := api.GetResponseHeaders(); h != nil {
-				if ids := h.Get("request-id"); len(ids) > 0 {
-					e.RequestID = ids[0]
-				}
-			}
-		}
-		return nil, e
-	}
-	raw, ok := answer.([]byte)
-	if !ok {
-		return nil, &Error{Operation: operation, Err: ErrNoAnswer}
-	}
-	return raw, nil
-}
+// maxEmpty is how many pages in a row may be empty; Graph promises nothing, but a list has to end.
+const maxEmpty = 100
 
 // pages yields the entities of all pages.
 func (r *Reader) pages(ctx context.Context, operation, template string, query map[string]any) iter.Seq2[comgmt.GraphObject, error] {
@@ -206,15 +164,21 @@ func (r *Reader) pages(ctx context.Context, operation, template string, query ma
 		}
 		raw, err := r.get(ctx, operation, template, map[string]string{}, query)
 		seen := map[string]bool{} // a link that comes again would never end
-		for {
+		for empty := 0; ; {
 			if err != nil {
 				yield(comgmt.GraphObject{}, err)
 				return
 			}
+			empty++
 			for o, err := range comgmt.DecodeGraph(bytes.NewReader(raw)) {
+				empty = 0
 				if !yield(o, err) || err != nil {
 					return
 				}
+			}
+			if empty > maxEmpty {
+				yield(comgmt.GraphObject{}, &Error{Operation: operation, Err: fmt.Errorf("%d pages in a row were empty", empty)})
+				return
 			}
 			var page struct {
 				Next string `json:"@odata.nextLink"`
