@@ -360,7 +360,7 @@ func (t *resource) present(data Object, o options, version string) Object {
 		}
 		if o.selected == nil {
 			for name, v := range data {
-				if _, declared := t.properties[name]; !declared && !slices.Contains(t.navigation, name) {
+				if _, declared := t.properties[name]; !declared && !slices.Contains(t.navigation, name) && !strings.HasSuffix(name, "@odata.bind") {
 					out[name] = clone(v)
 				}
 			}

@@ -67,7 +67,7 @@ var configurationType = resource{
 	},
 	navigation: []string{
 		"assignments", "deviceSettingStateSummaries", "deviceStatuses", "deviceStatusOverview", "groupAssignments", "userStatuses",
-		"userStatusOverview",
+		"userStatusOverview", "rootCertificate", // of SCEP profiles
 	},
 	filter: map[string]support{"displayName": "DDD--DD--", "id": "DDD--D---"},
 }
@@ -91,7 +91,8 @@ func (s *Server) AddManagedDevice(o Object) string {
 }
 
 // AddConfiguration adds a device configuration profile, as the test wrote it, with its assignments, and returns its id.
-// @odata.type says which it is, such as #microsoft.graph.windows81SCEPCertificateProfile.
+// @odata.type says which it is, such as #microsoft.graph.windows81SCEPCertificateProfile; rootCertificate@odata.bind, or
+// rootCertificate with an id, which trusted root profile it is bound to.
 func (s *Server) AddConfiguration(o Object, assignments ...Object) string {
 	cfg := configuration{data: s.plain(o), assignments: []any{}}
 	for _, a := range assignments {
@@ -179,7 +180,31 @@ func (s *Server) deviceConfigurations(c *call, segments []segment) *answer {
 			}
 			return s.listPlain(c, &assignmentType, list, configurationType.set+"('"+id+"')/assignments")
 		}
+		if len(rest) == 2 && rest[1].name == "rootCertificate" && c.Version == "beta" {
+			return s.rootCertificate(c, cfg, rest[0].name)
+		}
 		return missing("%s of a device configuration", rest[0].name)
+	}
+	return notFound(id)
+}
+
+// rootCertificate answers deviceConfigurations/{id}/{type}/rootCertificate, the trusted root a SCEP profile is bound to: what
+// its rootCertificate, or the end of its rootCertificate@odata.bind, names.
+func (s *Server) rootCertificate(c *call, cfg configuration, cast string) *answer {
+	if "#"+cast != cfg.data.text("@odata.type") {
+		return fail(400, codeBadRequest, "The profile is no %s.", cast)
+	}
+	bound, _ := cfg.data["rootCertificate"].(map[string]any)
+	id := Object(bound).text("id")
+	if bind := strings.TrimRight(cfg.data.text("rootCertificate@odata.bind"), "')"); bind != "" {
+		id = bind[strings.LastIndexAny(bind, "('/")+1:]
+	}
+	for _, other := range s.configurations {
+		if strings.EqualFold(other.data.text("id"), id) {
+			out := configurationType.present(other.data, options{}, c.Version)
+			out["@odata.context"] = c.context(configurationType.set) + "/$entity"
+			return &answer{status: http.StatusOK, body: map[string]any(out)}
+		}
 	}
 	return notFound(id)
 }
