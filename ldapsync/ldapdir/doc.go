@@ -9,12 +9,16 @@
 //
 // # Reading
 //
-// Reads are paged and streamed: the next page is fetched while the caller works on this one, and at most about
-// two pages are in memory. Search entries are decoded straight from the bytes of the connection, beside go-ldap,
-// which does everything else. Attributes that a domain controller hands out in ranges are fetched to the end.
-// Where a context ends or a loop is left, the search is abandoned and its connection closed. A read that cannot be
-// finished ends in an error that wraps ldapsync.ErrPartial; it is never resumed on another connection, because the
-// position in a paged search belongs to its connection.
+// Reads are paged and streamed: the next page is asked for while the caller works on this one, and about 300 KB of
+// messages wait at most. Search entries are decoded straight from the bytes of the connection, beside go-ldap, which
+// does everything else. An entry costs less than one allocation, because the parts of a few neighbouring objects lie
+// in memory they share: who keeps a value keeps up to 4 KB with it, who keeps one object of many up to 12 KB. To
+// hold a whole directory use ldapsync.ObjectBatch; to keep few values of many objects, strings.Clone.
+//
+// Attributes that a domain controller hands out in ranges are fetched to the end. Where a context ends or a loop is
+// left, the search is abandoned and its connection closed. A read that cannot be finished ends in an error that wraps
+// ldapsync.ErrPartial; it is never resumed on another connection, because the position in a paged search belongs to
+// its connection. One message may have 64 MB; memory grows with what has arrived, not with what a length promises.
 //
 // Absence is verified only when asked (ldapsync.AbsenceVerifier): the object is read again together with its
 // security descriptor, and the rights of the account are evaluated with package adsec. A plain LDAP server has no

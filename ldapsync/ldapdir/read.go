@@ -10,9 +10,6 @@ import (
 	"go.internal/hybridkit/ldapsync"
 )
 
-// batchSize is how many objects are handed over at once.
-const batchSize = 64
-
 // base returns the search base of a container: by identity where it has one, because that survives renaming. A
 // plain LDAP server has no such names; pages looks the DN up there.
 func (d *Dir) base(c ldapsync.Container) (string, error) {
@@ -37,49 +34,26 @@ func (d *Dir) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.Obj
 			yield(ldapsync.Object{}, err)
 			return
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		// Room for a page: with the page that is on its way, about two are in memory.
-		r.out = make(chan []ldapsync.Object, max(1, d.cfg.PageSize/batchSize))
-		r.free = make(chan []ldapsync.Object, 2)
-		go func() {
-			defer close(r.out)
-			r.err = r.run(ctx)
-		}()
-		defer func() {
-			cancel()
-			for range r.out { // until the search has been given up
-			}
-		}()
-		for batch := range r.out {
-			for _, o := range batch {
-				if !yield(o, nil) {
-					return
-				}
-			}
-			clear(batch)
-			select {
-			case r.free <- batch[:0]:
-			default:
-			}
-		}
-		if r.err != nil {
-			yield(ldapsync.Object{}, r.err)
+		r.yield = yield
+		if err := r.run(ctx); err != nil && !errors.Is(err, errEnough) {
+			yield(ldapsync.Object{}, err)
 		}
 	}
 }
 
-// A reading is one Read.
-type reading struct {
-	d    *Dir
-	req  request
-	what string
-	skip ldapsync.Container // the base itself, which a subtree search includes
-	x    *decoder
-	out  chan []ldapsync.Object
-	free chan []ldapsync.Object // batches to fill again
-	err  error // set before out is closed
+// errEnough ends a read whose caller wants no more objects.
+var errEnough = errors.New("enough")
 
-	batch  []ldapsync.Object
+// A reading is one Read. It decodes on the goroutine of its caller: what the server sends meanwhile waits in the
+// connection.
+type reading struct {
+	d     *Dir
+	req   request
+	what  string
+	skip  ldapsync.Container // the base itself, which a subtree search includes
+	x     *decoder
+	yield func(ldapsync.Object, error) bool
+
 	held   []heldObject // objects of which values are missing
 	ranged bool         // there are or were some: pages come one after the other
 }
@@ -204,7 +178,7 @@ func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 			}
 		}
 		if res == nil {
-			if err := r.take(ctx, e); err != nil {
+			if err := r.take(e); err != nil {
 				return true, err
 			}
 			continue
@@ -217,8 +191,8 @@ func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 				return true, err
 			}
 		}
-		if err := r.flush(ctx); err != nil || res.cookie == "" {
-			return true, err
+		if res.cookie == "" {
+			return true, nil
 		}
 		if ahead == nil {
 			req.cookie = res.cookie
@@ -231,7 +205,7 @@ func (r *reading) pages(ctx context.Context, c *conn) (began bool, err error) {
 }
 
 // take decodes an entry.
-func (r *reading) take(ctx context.Context, e lentEntry) error {
+func (r *reading) take(e lentEntry) error {
 	o, rest, err := r.x.object(e)
 	if err != nil {
 		return &Error{Op: "search", Server: r.d.ep.name, Object: r.what, cause: err}
@@ -244,16 +218,12 @@ func (r *reading) take(ctx context.Context, e lentEntry) error {
 		r.ranged = true
 		return nil
 	}
-	if r.batch == nil {
-		select {
-		case r.batch = <-r.free:
-		default:
-			r.batch = make([]ldapsync.Object, 0, batchSize)
-		}
-	}
-	r.batch = append(r.batch, o)
-	if len(r.batch) == batchSize {
-		return r.flush(ctx)
+	return r.give(o)
+}
+
+func (r *reading) give(o ldapsync.Object) error {
+	if !r.yield(o, nil) {
+		return errEnough
 	}
 	return nil
 }
@@ -266,11 +236,8 @@ func (r *reading) complete(ctx context.Context, c *conn) error {
 		if err != nil {
 			return err
 		}
-		r.batch = append(r.batch, o)
-		if len(r.batch) >= batchSize {
-			if err := r.flush(ctx); err != nil {
-				return err
-			}
+		if err := r.give(o); err != nil {
+			return err
 		}
 	}
 	r.held = nil
@@ -295,19 +262,6 @@ func (d *Dir) objectBase(o ldapsync.Object) string {
 		return guidBase(o.ID)
 	}
 	return o.DN.String()
-}
-
-func (r *reading) flush(ctx context.Context) error {
-	if len(r.batch) == 0 {
-		return nil
-	}
-	select {
-	case r.out <- r.batch:
-		r.batch = nil
-		return nil
-	case <-ctx.Done():
-		return lost("search", r.d.ep.name, r.what, ctx.Err())
-	}
 }
 
 // Container finds an organisational unit or any other object that can hold objects. The zero reference is an

@@ -215,10 +215,11 @@ type searching struct {
 	rt      *route
 	timeout time.Duration
 	timer   *time.Timer
-	buffer  []byte  // lent by the wire
-	chunk   []byte  // the messages in buffer that have not been returned
-	ending  *result // of the search, when it has come; entries may still be in chunk
-	any     bool    // something was received
+	buffer  []byte   // lent by the wire
+	chunk   []byte   // the messages in buffer that have not been returned
+	queue   [][]byte // buffers that come after it
+	ending  *result  // of the search, when it has come; entries may still be in chunk and queue
+	any     bool     // something was received
 	over    bool
 }
 
@@ -235,10 +236,8 @@ func (w *wire) search(r request, timeout time.Duration) (*searching, error) {
 // is called again. References are skipped. After an error the search is over and the connection is closed.
 func (s *searching) next(ctx context.Context) (lentEntry, *result, error) {
 	for {
-		if len(s.chunk) == 0 && s.ending != nil {
-			s.over = true
-			s.timer.Stop()
-			s.w.shut(s.rt)
+		if len(s.chunk) == 0 && len(s.queue) == 0 && s.ending != nil {
+			s.stop()
 			return lentEntry{}, s.ending, nil
 		}
 		e, ok, err := s.step(ctx)
@@ -257,23 +256,13 @@ func (s *searching) step(ctx context.Context) (e lentEntry, ok bool, err error) 
 	if len(s.chunk) == 0 {
 		s.w.giveBack(s.buffer)
 		s.buffer = nil
-		c, err := s.receive(ctx)
-		if err != nil {
-			return e, false, err
-		}
-		s.buffer, s.any = c.messages, true
-		if c.result >= 0 {
-			_, body, controls, _, err := message(c.messages[c.result:])
-			if err != nil {
+		if len(s.queue) == 0 {
+			if err := s.fetch(ctx); err != nil {
 				return e, false, err
 			}
-			r, err := parseResult(string(body), string(controls))
-			if err != nil {
-				return e, false, err
-			}
-			s.ending, c.messages = &r, c.messages[:c.result]
 		}
-		if s.chunk = c.messages; len(s.chunk) == 0 {
+		s.buffer, s.queue = s.queue[0], s.queue[1:]
+		if s.chunk = s.buffer; len(s.chunk) == 0 {
 			return e, false, nil
 		}
 	}
@@ -294,6 +283,35 @@ func (s *searching) step(ctx context.Context) (e lentEntry, ok bool, err error) 
 	return e, false, errMalformed
 }
 
+// fetch waits for a chunk and takes those behind it that are there: the end of the search is worth knowing before
+// all entries have been decoded.
+func (s *searching) fetch(ctx context.Context) error {
+	c, err := s.receive(ctx)
+	if err != nil {
+		return err
+	}
+	s.any = true
+	for {
+		if c.result >= 0 {
+			_, body, controls, _, err := message(c.messages[c.result:])
+			if err != nil {
+				return err
+			}
+			r, err := parseResult(string(body), string(controls))
+			if err != nil {
+				return err
+			}
+			s.ending, c.messages = &r, c.messages[:c.result]
+		}
+		s.queue = append(s.queue, c.messages)
+		select {
+		case c = <-s.rt.chunks:
+		default:
+			return nil
+		}
+	}
+}
+
 // message takes the first message off messages.
 func message(messages []byte) (tag byte, body, controls, rest []byte, err error) {
 	content, rest, err := expect(tagSequence, messages)
@@ -307,13 +325,13 @@ func message(messages []byte) (tag byte, body, controls, rest []byte, err error)
 }
 
 func (s *searching) receive(ctx context.Context) (chunk, error) {
+	if err := ctx.Err(); err != nil {
+		return chunk{}, err
+	}
 	select {
 	case m := <-s.rt.chunks:
 		return m, nil
 	default:
-	}
-	if err := ctx.Err(); err != nil {
-		return chunk{}, err
 	}
 	for {
 		s.timer.Reset(s.timeout)
@@ -349,6 +367,11 @@ func (s *searching) stop() {
 	}
 	s.over = true
 	s.timer.Stop()
+	if s.ending != nil { // all answers are here
+		s.w.shut(s.rt)
+		s.w.giveBack(s.buffer)
+		return
+	}
 	s.w.abandon(s.rt)
 	_ = s.w.Close()
 }

@@ -63,7 +63,7 @@ const (
 
 func newWire(c net.Conn) *wire {
 	w := &wire{Conn: c, in: make([]byte, bufferSize), routes: map[int64]*route{}, closed: make(chan struct{}),
-		free: make(chan []byte, chunksAhead+1)}
+		free: make(chan []byte, 2*chunksAhead)}
 	w.nextID.Store(firstOwnID)
 	return w
 }
