@@ -56,15 +56,16 @@ type Retry struct {
 	Max      time.Duration // 0 means 30 s
 }
 
-func (r Retry) attempts() int {
+// Tries is Attempts, or its default.
+func (r Retry) Tries() int {
 	if r.Attempts <= 0 {
 		return 8
 	}
 	return r.Attempts
 }
 
-// wait is how long to wait after the given try, from 1.
-func (r Retry) wait(try int, err error) time.Duration {
+// Wait is how long to wait after the given try, from 1: what the error asks for, else the doubling wait.
+func (r Retry) Wait(try int, err error) time.Duration {
 	var ra interface{ RetryAfter() time.Duration }
 	if errors.As(err, &ra) && ra.RetryAfter() > 0 {
 		return ra.RetryAfter()
@@ -283,10 +284,10 @@ func (c *Client) Get(ctx context.Context, path string, header http.Header) (Resp
 	r := Request{Method: http.MethodGet, Path: path, Header: header}
 	for try := 1; ; try++ {
 		res, err := c.Do(ctx, r)
-		if err == nil || !transient(err) || try >= c.Retry.attempts() {
+		if err == nil || !transient(err) || try >= c.Retry.Tries() {
 			return res, err
 		}
-		if !sleep(ctx, c.Retry.wait(try, err)) {
+		if !sleep(ctx, c.Retry.Wait(try, err)) {
 			return res, errors.Join(ctx.Err(), err)
 		}
 	}

@@ -282,10 +282,10 @@ func (c *Client) write(ctx context.Context, budget *Budget, r Request) (Response
 			}
 		}
 		res, err := c.Do(ctx, r)
-		if err == nil || !transient(err) || try >= c.Retry.attempts() {
+		if err == nil || !transient(err) || try >= c.Retry.Tries() {
 			return res, err
 		}
-		if !sleep(ctx, c.Retry.wait(try, err)) {
+		if !sleep(ctx, c.Retry.Wait(try, err)) {
 			return res, errors.Join(ctx.Err(), err)
 		}
 	}

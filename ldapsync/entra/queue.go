@@ -323,11 +323,11 @@ func (l *lane) send(batch []*item) {
 			continue
 		}
 		it.err = res.Err
-		if it.try >= l.q.Retry.attempts() {
+		if it.try >= l.q.Retry.Tries() {
 			it.done(Result{Err: fmt.Errorf("after %d tries: %w", it.try, res.Err)})
 			continue
 		}
-		d := l.q.Retry.wait(it.try, res.Err)
+		d := l.q.Retry.Wait(it.try, res.Err)
 		var e *Error
 		if errors.As(res.Err, &e) && e.Status == 429 {
 			throttled++

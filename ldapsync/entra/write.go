@@ -223,11 +223,11 @@ func (t *Target) carefully(ctx context.Context, p *patch, send func() error) err
 			t.wrote(p)
 			return nil
 		}
-		if !unclearErr(err) || try >= t.cfg.Retry.attempts() || ctx.Err() != nil {
+		if !unclearErr(err) || try >= t.cfg.Retry.Tries() || ctx.Err() != nil {
 			return err
 		}
 		last = err
-		if !sleep(ctx, t.cfg.Retry.wait(try, err)) {
+		if !sleep(ctx, t.cfg.Retry.Wait(try, err)) {
 			return errors.Join(err, ctx.Err())
 		}
 	}
@@ -305,11 +305,11 @@ func (t *Target) delete(ctx context.Context, ch *ldapsync.Change, path string) (
 		switch {
 		case err == nil, errors.Is(err, ldapsync.ErrNotFound):
 			return ch.ID, nil
-		case !unclearErr(err), try >= t.cfg.Retry.attempts(), ctx.Err() != nil:
+		case !unclearErr(err), try >= t.cfg.Retry.Tries(), ctx.Err() != nil:
 			return ldapsync.GUID{}, err
 		}
 		last = err
-		if !sleep(ctx, t.cfg.Retry.wait(try, err)) {
+		if !sleep(ctx, t.cfg.Retry.Wait(try, err)) {
 			return ldapsync.GUID{}, errors.Join(err, ctx.Err())
 		}
 	}
