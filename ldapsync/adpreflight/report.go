@@ -3,6 +3,7 @@ package adpreflight
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,7 +108,7 @@ func (r Report) Next() (Check, bool) {
 func (r Report) WriteText(w io.Writer, all bool) error {
 	var b strings.Builder
 	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "%-14s  %-34s  %s\n", strings.ToUpper(c.State.String()), c.ID, c.Title)
+		fmt.Fprintf(&b, "%-14s  %-38s  %s\n", strings.ToUpper(c.State.String()), c.ID, c.Title)
 		if c.State == Pass && !all {
 			continue
 		}
@@ -181,4 +182,26 @@ func line(s string) string {
 		s = strings.ToValidUTF8(s[:longest], "") + "…"
 	}
 	return s
+}
+
+// ByUrgency returns the report with the checks that fail first, then those that warn, those that were not tried, that
+// pass and that are not applicable; within each, they stay in the order in which they depend on each other. What comes
+// first is Next.
+func (r Report) ByUrgency() Report {
+	r.Checks = slices.Clone(r.Checks)
+	rank := func(s State) int {
+		switch s {
+		case Fail:
+			return 0
+		case Warning:
+			return 1
+		case NotTried:
+			return 2
+		case Pass:
+			return 3
+		}
+		return 4
+	}
+	slices.SortStableFunc(r.Checks, func(a, b Check) int { return rank(a.State) - rank(b.State) })
+	return r
 }
