@@ -19,18 +19,23 @@
 //   - Full: everything is read in every cycle, where none of these can be had.
 //
 // With both forms of DirSync the change numbers are compared as well, as long as the domain controller is the same.
-// What DirSync adds is that the copy stays good when another domain controller answers. Change numbers belong to one
-// database: with USN, another domain controller or a restored one (another invocationId, or a highestCommittedUSN
-// that went back) leads to a full read.
+// Change numbers belong to one database: another domain controller or a restored one (another invocationId, or a
+// highestCommittedUSN that went back) leads to a full read. What DirSync with the replication right adds is that the
+// copy stays good then. Without the right, DirSync is silent on attributes that were denied at the moment it was
+// asked, and is not relied on alone.
 //
 // # When everything is read
 //
 // At first, once a day (Source.FullEvery), when the attributes or the filter asked for changed, when the server
 // refuses the cookie, when more changed than is worth reading singly, and in every cycle where the mapping uses an
 // attribute whose changes do not show: back links such as memberOf, computed attributes, attributes that are not
-// replicated. The daily one finds what no change number shows: rights of the account that were granted meanwhile.
-// Rights that were lost show at once for objects that change and otherwise not before; until then the copy keeps the
-// values that were read, so nothing is cleared.
+// replicated.
+//
+// Rights of the account do not show in change numbers either. Those that were lost show for objects that change, and
+// for others at the next full read; until then the copy keeps the values that were read, and nothing is cleared. An
+// object of which something could not be read is read again in every cycle; where a full read finds such objects (it
+// verifies a few for each attribute), everything is read again the next time. What is left, an attribute that is
+// denied on some objects only, is found when the engine asks about it, or by the daily full read.
 //
 // # What is kept
 //

@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +89,8 @@ const (
 	maxChanged, maxChangedBytes = 20_000, 64 << 20
 	// maxTold bounds the identities DirSync may name, of the whole domain.
 	maxTold = 1_000_000
+	// sampled is how many objects without an attribute are verified in a full read.
+	sampled = 3
 	// atOnce is how many objects one search fetches by identity; batch how many records one commit of a full read has.
 	atOnce, batch = 100, 500
 )
@@ -149,6 +152,19 @@ func (s *Source) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.
 	}
 }
 
+// VerifyAbsent asks the Directory. An object of which something cannot be read, or is there now, is read again by the
+// next Read, whatever its change number says: rights that are granted again do not show in it.
+func (s *Source) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []string) ([]ldapsync.Presence, error) {
+	got, err := s.Directory.VerifyAbsent(ctx, id, attrs)
+	if err == nil && slices.ContainsFunc(got, func(p ldapsync.Presence) bool { return p != ldapsync.Absent }) {
+		err = s.State.Commit(ctx, []ldapsync.StateOp{{Key: s.doubts() + id.String(), Value: []byte{}}})
+	}
+	return got, err
+}
+
+// doubts is where objects are listed that must be read again.
+func (s *Source) doubts() string { return "changes/" + shortKey(s.Organisation) + "/doubt/" }
+
 // A reading is one call of Read.
 type reading struct {
 	*Source
@@ -160,6 +176,10 @@ type reading struct {
 	old     []byte // its bytes
 	yield   func(ldapsync.Object, error) bool
 	stopped bool // the caller has enough
+
+	recalled   map[ldapsync.GUID]struct{} // objects that VerifyAbsent was in doubt about
+	samples    map[string]int             // how often the absence of an attribute was verified
+	unreadable map[string]struct{}        // attributes that turned out unreadable
 }
 
 func (r *reading) run(ctx context.Context) error {
@@ -184,6 +204,9 @@ func (r *reading) run(ctx context.Context) error {
 	}
 	if r.rep.Why = r.whyFull(before); r.rep.Why == "" {
 		told, next, err := r.told(ctx)
+		if err == nil {
+			err = r.recall(ctx, told)
+		}
 		switch {
 		case err == nil:
 			return r.incremental(ctx, before, told, next)
@@ -240,9 +263,9 @@ func (r *reading) whyFull(now ldapsync.DirectoryInfo) string {
 		return "everything was read last at " + r.mark.FullAt.UTC().Format(time.RFC3339)
 	case same && now.HighestUSN < r.mark.HighestUSN:
 		return fmt.Sprintf("the change numbers of %s went back: it was restored", now.Server)
-	case !same && r.mark.Method == USN && now.Server != r.mark.Server:
+	case !same && r.mark.Method != DirSync && now.Server != r.mark.Server:
 		return fmt.Sprintf("%s answers instead of %s, and change numbers belong to one domain controller", now.Server, r.mark.Server)
-	case !same && r.mark.Method == USN:
+	case !same && r.mark.Method != DirSync:
 		return fmt.Sprintf("the database of %s was restored or replaced (its invocationId changed)", now.Server)
 	}
 	return ""
@@ -250,10 +273,10 @@ func (r *reading) whyFull(now ldapsync.DirectoryInfo) string {
 
 // told asks DirSync which objects changed.
 func (r *reading) told(ctx context.Context) (map[ldapsync.GUID]struct{}, []byte, error) {
-	if r.mark.Method == USN {
-		return nil, nil, nil
-	}
 	told := make(map[ldapsync.GUID]struct{})
+	if r.mark.Method == USN {
+		return told, nil, nil
+	}
 	next, err := r.Changed(ctx, r.mark.Cookie, r.q.Attrs, r.mark.Method == DirSync, func(id ldapsync.GUID) error {
 		if told[id] = struct{}{}; len(told) > maxTold {
 			return errTooMany
@@ -261,6 +284,52 @@ func (r *reading) told(ctx context.Context) (map[ldapsync.GUID]struct{}, []byte,
 		return nil
 	})
 	return told, next, err
+}
+
+// recall adds the objects that VerifyAbsent was in doubt about.
+func (r *reading) recall(ctx context.Context, told map[ldapsync.GUID]struct{}) error {
+	r.recalled = make(map[ldapsync.GUID]struct{})
+	for rec, err := range r.State.Scan(ctx, r.doubts()) {
+		if err != nil {
+			return err
+		}
+		if id, err := ldapsync.ParseGUID(strings.TrimPrefix(rec.Key, r.doubts())); err == nil {
+			told[id], r.recalled[id] = struct{}{}, struct{}{}
+		}
+	}
+	return nil
+}
+
+// verified reports whether what was not read of an object is known to be absent. The absence of an attribute is
+// verified limit times; negative: always.
+func (r *reading) verified(ctx context.Context, o *ldapsync.Object, limit int) (bool, error) {
+	var ask []string
+	for _, a := range r.q.Attrs {
+		if o.Presence(a) == ldapsync.Absent && (limit < 0 || r.samples[strings.ToLower(a)] < limit) {
+			if r.samples == nil {
+				r.samples = make(map[string]int)
+			}
+			r.samples[strings.ToLower(a)]++
+			ask = append(ask, a)
+		}
+	}
+	if len(ask) == 0 {
+		return true, nil
+	}
+	got, err := r.Directory.VerifyAbsent(ctx, o.ID, ask)
+	if err != nil {
+		return false, err
+	}
+	ok := true
+	for i, p := range got {
+		if i < len(ask) && p != ldapsync.Absent {
+			if r.unreadable == nil {
+				r.unreadable = make(map[string]struct{})
+			}
+			r.unreadable[ask[i]], ok = struct{}{}, false
+		}
+	}
+	return ok, nil
 }
 
 // choose finds a method and, for DirSync, the cookie that stands for the state before the full read.
@@ -304,6 +373,9 @@ func (r *reading) full(ctx context.Context, before ldapsync.DirectoryInfo) error
 		r.rep.Fetched++
 		usn, ok := usnOf(&o)
 		if keep = keep && ok; keep {
+			if _, err := r.verified(ctx, &o, sampled); err != nil {
+				return err
+			}
 			ops = append(ops, ldapsync.StateOp{Key: r.key(next.Generation, o.ID), Value: appendRecord(nil, next.Epoch, usn, &o)})
 			if len(ops) == batch {
 				if err := r.State.Commit(ctx, ops); err != nil {
@@ -318,6 +390,8 @@ func (r *reading) full(ctx context.Context, before ldapsync.DirectoryInfo) error
 	}
 	if !keep {
 		r.rep.Method, next.Stale = Full, "the directory shows no uSNChanged"
+	} else if len(r.unreadable) > 0 {
+		next.Stale = strings.Join(slices.Sorted(maps.Keys(r.unreadable)), ", ") + " could not be read on every object, and rights that are granted do not show in uSNChanged"
 	}
 	return r.finish(ctx, before, next, ops)
 }
@@ -345,9 +419,10 @@ func (r *reading) incremental(ctx context.Context, before ldapsync.DirectoryInfo
 		if err != nil {
 			return err
 		}
-		// A record from before the domain controller was changed has a number of another database: DirSync
-		// alone says that it is as it was.
-		same := rec != nil && !moved && versioned && (rec.epoch != next.Epoch || rec.usn == usn)
+		// A record from before the domain controller was changed has a number of another database: DirSync alone
+		// says that it is as it was. It does that with the right to all changes only: without, it says nothing of
+		// an attribute that was denied when it was asked.
+		same := rec != nil && !moved && versioned && rec.usn != 0 && (rec.epoch != next.Epoch || rec.usn == usn)
 		if !same {
 			f.ids = append(f.ids, o.ID)
 			if len(f.ids) < atOnce {
@@ -364,6 +439,9 @@ func (r *reading) incremental(ctx context.Context, before ldapsync.DirectoryInfo
 	}
 	if err := f.fetch(ctx); err != nil || r.stopped {
 		return err
+	}
+	for id := range r.recalled {
+		f.put(r.doubts()+id.String(), nil)
 	}
 	// What changed and is not in scope: if it comes back, it is read anew.
 	for id := range told {
@@ -415,6 +493,14 @@ func (f *fetcher) fetch(ctx context.Context) error {
 			f.ids[i] = ldapsync.GUID{}
 		}
 		usn, _ := usnOf(&o)
+		// Of an object that cannot be read as a whole the record has no number: it is read again every time.
+		ok, err := f.r.verified(ctx, &o, -1)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			usn = 0
+		}
 		f.put(f.r.key(f.next.Generation, o.ID), appendRecord(nil, f.next.Epoch, usn, &o))
 		if !f.r.give(withoutUSN(o, f.r.q.Attrs)) {
 			return nil
