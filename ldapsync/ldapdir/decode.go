@@ -68,6 +68,9 @@ type place struct {
 	field       field
 }
 
+// maxAttributes bounds an entry. The schema of a large forest has some 5,000 attributes.
+const maxAttributes = 1 << 15
+
 // maxFields bounds the cache of descriptions; ranges make new ones.
 const maxFields = 1024
 
@@ -174,6 +177,9 @@ func (x *decoder) object(e lentEntry) (o ldapsync.Object, rest []more, err error
 		if description, set, list, err = attribute(list); err != nil {
 			return fail(err)
 		}
+		if i == maxAttributes {
+			return fail(fmt.Errorf("more than %d attributes", maxAttributes))
+		}
 		f, ranged, err := x.look(i, description)
 		if err != nil {
 			return fail(err)
@@ -237,8 +243,7 @@ func (x *decoder) object(e lentEntry) (o ldapsync.Object, rest []more, err error
 	return ldapsync.NewSortedObject(id, dn, class, x.attrs(attrs)), rest, nil
 }
 
-// attrs makes the attributes of the entry out of those in the places of wanted: sorted, unless there are some that
-// were not asked for by name.
+// attrs makes the attributes of the entry, sorted, out of those in the places of wanted and the others.
 func (x *decoder) attrs(places []ldapsync.Attr) []ldapsync.Attr {
 	n := 0
 	for i, filled := range x.filled {
@@ -255,10 +260,20 @@ func (x *decoder) attrs(places []ldapsync.Attr) []ldapsync.Attr {
 		n++
 	}
 	x.memory.giveBack(places[n:])
-	if len(x.extra) > 0 {
-		return append(places[:n:n], x.extra...)
+	if len(x.extra) == 0 {
+		return places[:n:n]
 	}
-	return places[:n:n]
+	all := append(places[:n:n], x.extra...)
+	slices.SortStableFunc(all, func(a, b ldapsync.Attr) int { return compareNames(a.Name, b.Name) })
+	n = 0
+	for i, a := range all { // of one name the last counts
+		if i+1 == len(all) || compareNames(a.Name, all[i+1].Name) != 0 {
+			all[n] = a
+			n++
+		}
+	}
+	clear(all[n:])
+	return all[:n:n]
 }
 
 // classify finds the class of an object that was not asked for by class. With Active Directory's usual filters

@@ -135,17 +135,25 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// FuzzMessage feeds search answers to the decoder.
+// FuzzMessage feeds search answers to the decoder, and compares what it makes of an entry with what the library
+// behind go-ldap makes of it.
 func FuzzMessage(f *testing.F) {
 	message := func(op ...string) string {
 		return tlv(tagSequence, integer(tagInteger, firstOwnID+1), strings.Join(op, ""))
 	}
-	f.Add(message(sampleEntry()) + message(sampleEntry()))
-	f.Add(message(tlv(opSearchDone, integer(tagEnumerated, 0), tlv(tagOctets), tlv(tagOctets)),
-		tlv(tagControls, control(oidPaged, false, tlv(tagSequence, integer(tagInteger, 0), tlv(tagOctets, "cookie"))))))
+	done := message(tlv(opSearchDone, integer(tagEnumerated, 0), tlv(tagOctets), tlv(tagOctets)),
+		tlv(tagControls, control(oidPaged, false, tlv(tagSequence, integer(tagInteger, 0), tlv(tagOctets, "cookie")))))
+	f.Add(message(sampleEntry()) + message(sampleEntry()) + done)
+	f.Add(done)
 	f.Add(message(tlv(opSearchDone, integer(tagEnumerated, 51), tlv(tagOctets, "DC=x"), tlv(tagOctets, "busy"))))
-	f.Add(message(tlv(opSearchReference, tlv(tagOctets, "ldap://elsewhere.example/"))))
+	f.Add(message(tlv(opSearchReference, tlv(tagOctets, "ldap://elsewhere.example/"))) + done)
+	f.Add(message(tlv(opSearchEntry, tlv(tagOctets, "CN=a,DC=x"), tlv(tagSequence))) + message(sampleEntry())[:100])
+	f.Add("\x30\x84\x04\x00\x00\x00" + integer(tagInteger, firstOwnID+1) + "\x64\x84\x03\xff\xff\xf0")
+	d := testDir(f)
 	f.Fuzz(func(t *testing.T, m string) {
+		if n := allocated(func() { _, _ = received(t, d, []string{"cn", "*"}, m) }); n > uint64(10*bufferSize+64*len(m)) {
+			t.Fatalf("%d bytes made %d", len(m), n)
+		}
 		w := newWire(readConn{r: strings.NewReader(m)})
 		rt := &route{id: firstOwnID + 1, chunks: make(chan chunk, len(m)+1), done: make(chan struct{})}
 		w.routes[rt.id] = rt
@@ -158,11 +166,49 @@ func FuzzMessage(f *testing.F) {
 			}
 			return
 		}
-		o, _, err := testDir(t).decoder(0, []string{"*"}).object(e)
+		if first, _ := readHeader([]byte(m)); first.id != rt.id {
+			return // it came behind something else
+		}
+		if packet, err := ber.DecodePacketErr([]byte(m)); err == nil {
+			sameEntry(t, e.keep(), packet)
+		}
+		o, _, err := d.decoder(0, []string{"*"}).object(e)
 		if err == nil && o.DN.String() != string(e.dn) && strings.TrimSpace(string(e.dn)) != "" {
 			t.Fatalf("%q became %q", e.dn, o.DN)
 		}
 	})
+}
+
+// sameEntry compares an entry with a packet of the library, as far as go-ldap would look into it.
+func sameEntry(t *testing.T, e entry, packet *ber.Packet) {
+	if len(packet.Children) < 2 || packet.Children[1].Tag != opSearchEntry&0x1f || len(packet.Children[1].Children) < 2 {
+		return
+	}
+	list := packet.Children[1].Children[1].Children
+	i := 0
+	err := e.each(func(description, set string) error {
+		values, err := appendValues(nil, set)
+		if err != nil || i >= len(list) || len(list[i].Children) < 2 {
+			return errMalformed
+		}
+		if got := list[i].Children[0].Data.String(); got != description {
+			t.Fatalf("attribute %d is %q, not %q", i, description, got)
+		}
+		theirs := list[i].Children[1].Children
+		if len(theirs) != len(values) {
+			t.Fatalf("%s has %d values, not %d", description, len(values), len(theirs))
+		}
+		for j, v := range theirs {
+			if v.Data.String() != values[j] {
+				t.Fatalf("%s: value %d is %q, not %q", description, j, values[j], v.Data.String())
+			}
+		}
+		i++
+		return nil
+	})
+	if err == nil && (i != len(list) || packet.Children[1].Children[0].Data.String() != e.dn) {
+		t.Fatalf("%q with %d attributes is %q with %d", e.dn, i, packet.Children[1].Children[0].Data.String(), len(list))
+	}
 }
 
 type nopConn struct{ net.Conn }
