@@ -18,6 +18,8 @@ import (
 	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/boltstate"
 	"go.internal/hybridkit/ldapsync/changes"
+	"go.internal/hybridkit/ldapsync/entra"
+	"go.internal/hybridkit/ldapsync/entra/entraauth"
 	"go.internal/hybridkit/ldapsync/ldapdir"
 	"go.internal/hybridkit/ldapsync/ldif"
 	"go.internal/hybridkit/ldapsync/mapfile"
@@ -56,13 +58,14 @@ type Organisation struct {
 	Users           *Track          `json:"users"`
 	Devices         *Track          `json:"devices"`
 	Guards          ldapsync.Guards `json:"guards"`
-	Workers         int             `json:"workers"`         // writes at a time; 4 if absent
-	WritesPerSecond float64         `json:"writesPerSecond"` // no limit if absent
+	Workers         int             `json:"workers"`         // writes at a time; if absent 4, and 40 for Entra ID, where they share requests
+	WritesPerSecond float64         `json:"writesPerSecond"` // if absent no limit, and 20 for Entra ID
+	More            []More          `json:"more"`            // further targets of the same source
 }
 
 // Directory is a connection. Passwords are in a file or an environment variable, never in the configuration.
 type Directory struct {
-	Kind           string   `json:"kind"` // "ad" (default), "ldap", or for a source "ldif"
+	Kind           string   `json:"kind"` // "ad" (default), "ldap", for a source "ldif", for a target "entra"
 	URL            string   `json:"url"`  // ldaps://dc1.ashdown.example; ldap:// uses StartTLS
 	Bind           string   `json:"bind"` // "simple" (default with a user), "external", "anonymous"
 	User           string   `json:"user"` // name@domain, DOMAIN\name or a DN
@@ -86,6 +89,14 @@ type Directory struct {
 	Changes   changes.Method `json:"changes"`
 	FullEvery Duration       `json:"fullEvery"` // with "changes": everything is read after this time; "24h" if absent
 	Notify    bool           `json:"notify"`    // "run" begins a cycle when a source of kind "ad" tells of a change in one of the OUs
+
+	// The rest is for kind "entra", which has no URL: the cloud is in auth. OUs, names and creation do not exist there,
+	// so tracks leave out targetOU, rdn and create; anchor, anchorForm and keys have defaults that fit.
+	Auth         *entraauth.Config `json:"auth"`
+	Extensions   []Extension       `json:"extensions"`   // directory extensions that mappings name
+	UserFilter   string            `json:"userFilter"`   // OData: "userType eq 'Member'"
+	DeviceFilter string            `json:"deviceFilter"` // OData
+	Delete       bool              `json:"delete"`       // allow "leave": "delete"
 }
 
 // Track is what is synchronised of one class.
@@ -150,14 +161,20 @@ func loadConfig(path string, stdin io.Reader) (*Config, error) {
 	if c.Interval == 0 {
 		c.Interval = Duration(5 * time.Minute)
 	}
+	if c.Organisations, err = expand(c.Organisations); err != nil {
+		return nil, err
+	}
 	for i := range c.Organisations {
 		o := &c.Organisations[i]
-		for _, p := range []*string{&o.State, &o.Source.File, &o.Source.PasswordFile, &o.Target.PasswordFile, &o.Source.CAFile, &o.Target.CAFile,
-			&o.Source.ClientCert, &o.Source.ClientKey, &o.Target.ClientCert, &o.Target.ClientKey} {
-			if *p != "" && *p != "-" && !filepath.IsAbs(*p) {
-				*p = filepath.Join(dir, *p)
-			}
+		if o.State != "" && o.State != "-" && !filepath.IsAbs(o.State) {
+			o.State = filepath.Join(dir, o.State)
 		}
+		o.Source.rebase(dir)
+		if o.Target.Auth != nil { // which further targets may share
+			auth := *o.Target.Auth
+			o.Target.Auth = &auth
+		}
+		o.Target.rebase(dir)
 		for _, t := range []*Track{o.Users, o.Devices} {
 			if t != nil && t.MappingFile != "" && !filepath.IsAbs(t.MappingFile) {
 				t.MappingFile = filepath.Join(dir, t.MappingFile)
@@ -230,7 +247,7 @@ func mappingSet(name string, class ldapsync.Class) (*mapfile.Set, error) {
 }
 
 // track makes the engine's track of a configuration's.
-func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
+func (t *Track) track(class ldapsync.Class, target string) (ldapsync.Track, error) {
 	m, err := mapping(t.Mapping, t.Carriers)
 	if err != nil {
 		return ldapsync.Track{}, err
@@ -246,6 +263,10 @@ func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
 		out.Scope.Conditions = append(out.Scope.Conditions, ldapsync.Enabled())
 	}
 	out.Scope.OUs, out.Scope.Subtree, out.Scope.Filter, out.Scope.Canaries = t.OUs, t.Subtree, t.Filter, t.Canaries
+	out.Join.Form = t.AnchorForm
+	if target == "entra" {
+		out = entra.AsTrack(out)
+	}
 	out.Place = ldapsync.Placement{Container: t.TargetOU, Subtree: t.TargetSubtree, Filter: t.TargetFilter, RDN: t.RDN}
 	if t.SourceAnchor != nil {
 		out.Join.SourceAnchor = t.SourceAnchor
@@ -253,7 +274,10 @@ func (t *Track) track(class ldapsync.Class) (ldapsync.Track, error) {
 	if t.Anchor != nil {
 		out.Join.Anchor = *t.Anchor
 	}
-	out.Join.Form, out.Join.Adopt = t.AnchorForm, t.Adopt
+	if t.AnchorForm != 0 {
+		out.Join.Form = t.AnchorForm
+	}
+	out.Join.Adopt = t.Adopt
 	if t.Keys != nil {
 		out.Join.Keys = t.Keys
 	}
@@ -323,7 +347,7 @@ func (o *Organisation) open(readOnly bool, report func(changes.Reading)) (s *lda
 		if t.cfg == nil {
 			continue
 		}
-		track, err := t.cfg.track(t.class)
+		track, err := t.cfg.track(t.class, o.Target.Kind)
 		if err != nil {
 			return fail("%ss: %w", t.class, err)
 		}
@@ -354,12 +378,23 @@ func (o *Organisation) open(readOnly bool, report func(changes.Reading)) (s *lda
 		closers = append(closers, d)
 		s.Source = d
 	}
-	d, err := o.Target.open()
-	if err != nil {
-		return fail("target: %w", err)
+	if o.Target.Kind == "entra" {
+		g, err := o.Target.entra(o.WritesPerSecond)
+		if err != nil {
+			return fail("target: %w", err)
+		}
+		s.Target, s.Rate = g, 0 // its budget paces
+		if s.Workers == 0 {
+			s.Workers = 40
+		}
+	} else {
+		d, err := o.Target.open()
+		if err != nil {
+			return fail("target: %w", err)
+		}
+		closers = append(closers, d)
+		s.Target = d
 	}
-	closers = append(closers, d)
-	s.Target = d
 	st, err := boltstate.Open(o.State, boltstate.Options{Timeout: 2 * time.Second, ReadOnly: readOnly})
 	if err != nil {
 		return fail("state: %w", err)
@@ -391,17 +426,14 @@ func (d *Directory) open() (*ldapdir.Dir, error) {
 	case "ldap":
 		cfg.Kind = ldapdir.PlainLDAP
 	default:
-		return nil, fmt.Errorf(`unknown kind %q; known are "ad", "ldap", and for a source "ldif"`, d.Kind)
+		return nil, fmt.Errorf(`unknown kind %q; known are "ad", "ldap", for a source "ldif", for a target "entra"`, d.Kind)
 	}
 	if d.CAFile != "" {
-		pem, err := os.ReadFile(d.CAFile)
+		cas, err := d.cas()
 		if err != nil {
-			return nil, fmt.Errorf("caFile: %w", err)
+			return nil, err
 		}
-		cfg.TLS.CAs = x509.NewCertPool()
-		if !cfg.TLS.CAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("caFile %s holds no PEM certificate", d.CAFile)
-		}
+		cfg.TLS.CAs = cas
 	}
 	if d.ClientCert != "" {
 		c, err := tls.LoadX509KeyPair(d.ClientCert, d.ClientKey)
@@ -430,6 +462,18 @@ func (d *Directory) open() (*ldapdir.Dir, error) {
 		return nil, fmt.Errorf(`unknown bind %q; known are "simple", "external", "anonymous"`, d.Bind)
 	}
 	return ldapdir.Open(cfg)
+}
+
+func (d *Directory) cas() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(d.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("caFile: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("caFile %s holds no PEM certificate", d.CAFile)
+	}
+	return pool, nil
 }
 
 func (d *Directory) secret() (ldapdir.Secret, error) {

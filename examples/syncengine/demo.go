@@ -86,6 +86,9 @@ func (t *tool) demo([]string) (int, error) {
 	if err := d.takeBack(); err != nil {
 		return exitError, err
 	}
+	if err := d.cloud(); err != nil {
+		return exitError, err
+	}
 	d.say("\nThat was all. Nothing is left behind. Next: syncengine plan -config FILE, with your own directory or an LDIF export of it.\n")
 	return exitOK, nil
 }
