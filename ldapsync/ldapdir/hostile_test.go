@@ -84,9 +84,9 @@ func TestHostileLengths(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := testDir(t)
 			n := allocated(func() { _, _ = received(t, d, []string{"*"}, c.bytes) })
-			// The buffer of a connection and of its chunks, and of every byte at most two dozen: an attribute of
+			// The buffer of a connection and of its chunks, and of every byte at most 32: an attribute of
 			// nine bytes becomes one of 48, in a slice that grows by doubling.
-			limit := uint64(8*bufferSize + 24*len(c.bytes))
+			limit := uint64(8*bufferSize + 32*len(c.bytes))
 			require.LessOrEqual(t, n, limit, "%d bytes arrived", len(c.bytes))
 		})
 	}
