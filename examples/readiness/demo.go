@@ -34,16 +34,28 @@ func startingPoint() []byte {
 	return b
 }
 
-// demo makes the report of the sample. The directory and the NDES server are in this process, and the network is a
-// list of what would answer: nothing is sent anywhere.
 func demo(ctx context.Context) (string, *adpreflight.Report, error) {
-	q, err := readRequest(bytes.NewReader(startingPoint()))
+	files, err := fs.Sub(demoFiles, "demo")
+	if err != nil {
+		return "", nil, err
+	}
+	return demoOf(ctx, files)
+}
+
+// demoOf makes the report of a sample. The directory and the NDES server are in this process, and the network is a
+// list of what would answer: nothing is sent anywhere.
+func demoOf(ctx context.Context, files fs.FS) (string, *adpreflight.Report, error) {
+	b, err := fs.ReadFile(files, "request.json")
+	if err != nil {
+		return "", nil, err
+	}
+	q, err := readRequest(bytes.NewReader(b))
 	if err != nil {
 		return "", nil, err
 	}
 	g := &gatherer{q: q, progress: func(string) {}, now: func() time.Time { return demoTime },
-		open: func(name string) (io.ReadCloser, error) { return demoFiles.Open("demo/" + name) }}
-	stop, err := g.standIns()
+		open: func(name string) (io.ReadCloser, error) { return files.Open(name) }}
+	stop, err := g.standIns(files)
 	defer stop()
 	if err != nil {
 		return "", nil, err
@@ -53,17 +65,17 @@ func demo(ctx context.Context) (string, *adpreflight.Report, error) {
 }
 
 // standIns replaces what the request would reach over a network.
-func (g *gatherer) standIns() (stop func(), err error) {
+func (g *gatherer) standIns(files fs.FS) (stop func(), err error) {
 	var closers []io.Closer
 	stop = func() {
 		for _, c := range closers {
 			_ = c.Close()
 		}
 	}
-	if g.sysvol, err = fs.Sub(demoFiles, "demo/sysvol"); err != nil {
+	if g.sysvol, err = fs.Sub(files, "sysvol"); err != nil {
 		return stop, err
 	}
-	ldif, err := demoFiles.Open("demo/directory.ldif")
+	ldif, err := files.Open("directory.ldif")
 	if err != nil {
 		return stop, err
 	}
@@ -88,19 +100,22 @@ func (g *gatherer) standIns() (stop func(), err error) {
 		return stop, err
 	}
 	closers = append(closers, g.dir)
-	ca, err := sceptest.NewCA(sceptest.Config{Mode: sceptest.NDES, Now: g.now})
+	answers, err := fs.ReadFile(files, "network.json")
+	if err != nil {
+		return stop, err
+	}
+	list := &answering{}
+	if err := json.Unmarshal(answers, list); err != nil {
+		return stop, err
+	}
+	g.network, g.resolver = list, list
+	ca, err := sceptest.NewCA(sceptest.Config{Mode: sceptest.NDES, Now: g.now, Status: func(operation string) int { return list.HTTP[operation] }})
 	if err != nil {
 		return stop, err
 	}
 	closers = append(closers, closer(ca.Close))
 	g.client = ca.Client()
-	answers, err := demoFiles.ReadFile("demo/network.json")
-	if err != nil {
-		return stop, err
-	}
-	list := &answering{}
-	g.network, g.resolver = list, list
-	return stop, json.Unmarshal(answers, list)
+	return stop, nil
 }
 
 type closer func()
@@ -113,6 +128,7 @@ type answering struct {
 	Refused []string                           `json:"refused"` // host:port
 	Names   map[string]map[string][]netip.Addr `json:"names"`   // by DNS server, host:port
 	Aliases map[string]string                  `json:"aliases"` // CNAME records
+	HTTP    map[string]int                     `json:"http"`    // SCEP operation to the status NDES answers instead; "" is its bare address
 }
 
 func (a *answering) Connect(_ context.Context, address string) error {

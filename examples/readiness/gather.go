@@ -99,6 +99,9 @@ func (g *gatherer) config() (adpreflight.Config, error) {
 			if d.PasswordFile == "" {
 				return cfg, errors.New("directory.passwordFile: a user needs one")
 			}
+			if _, err := os.Stat(g.path(d.PasswordFile)); err != nil {
+				return cfg, fmt.Errorf("directory.passwordFile: %w", err)
+			}
 			open.Bind = ldapdir.Simple{User: d.User, Password: ldapdir.SecretFile(g.path(d.PasswordFile))}
 		}
 		if d.CAFile != "" {

@@ -130,6 +130,8 @@ func readRequest(r io.Reader) (*request, error) {
 			offset = syntax.Offset
 		case errors.As(err, &kind):
 			offset = kind.Offset
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			offset = int64(len(b))
 		}
 		line := 1 + bytes.Count(b[:min(int(offset), len(b))], []byte("\n"))
 		return nil, fmt.Errorf("line %d: %w", line, err)

@@ -102,7 +102,7 @@ func (r *runner) partialSet(d *scopeData) verdict {
 		}
 	}
 	switch {
-	case len(outside) == 0:
+	case r.cfg.PartialSet && len(outside) == 0:
 		return pass("the Global Catalog holds all of them")
 	case !r.cfg.PartialSet:
 		return notApplicable("attributes are not read on a Global Catalog port; %d of them would be missing there", len(outside))
