@@ -59,6 +59,7 @@ type directory struct {
 	orders   uint64
 	entities map[*resource][]*entity
 	ids      map[string]*entity
+	index    map[indexKey][]*entity
 	lags     [2]Lag
 	clock    func() time.Time
 	seed     [2]uint64
@@ -66,7 +67,7 @@ type directory struct {
 
 func newDirectory(c Config, clock func() time.Time) *directory {
 	return &directory{
-		entities: map[*resource][]*entity{}, ids: map[string]*entity{}, clock: clock,
+		entities: map[*resource][]*entity{}, ids: map[string]*entity{}, index: map[indexKey][]*entity{}, clock: clock,
 		lags: [2]Lag{byID: c.ReadLag, byIndex: c.IndexLag}, seed: [2]uint64{c.Seed, 0},
 	}
 }
@@ -111,6 +112,7 @@ func (d *directory) commit(e *entity, next state, lagged bool) {
 	} else {
 		e.past = nil
 	}
+	d.reindex(e, next.data)
 	for name, v := range next.data {
 		if !equal(v, e.now.data[name]) {
 			e.props[name] = d.seq
@@ -177,9 +179,13 @@ func (d *directory) find(kind *resource, key string) *entity {
 	return nil
 }
 
-// findBy returns the object that exists with a property of that value, compared without case.
+// findBy returns the first object that exists with a property of that value, compared without case; "" finds none.
 func (d *directory) findBy(kind *resource, name, value string) *entity {
-	for _, e := range d.entities[kind] {
+	among := d.entities[kind]
+	if slices.Contains(indexed, name) {
+		among = d.index[indexKey{kind, lookup{name, strings.ToLower(value)}}]
+	}
+	for _, e := range among {
 		if e.now.deleted == "" && value != "" && strings.EqualFold(e.now.data.text(name), value) {
 			return e
 		}

@@ -32,8 +32,8 @@ type filterParser struct {
 	negated bool
 	element string // variable of any(), "" outside
 	parent  string // collection of any()
-	idsOnly bool   // nothing but "id eq" and or was seen
-	ids     []string
+	scan    bool   // something beside "indexed property eq text", or and in was seen
+	keys    []lookup
 	failure *answer
 }
 
@@ -44,20 +44,28 @@ type filterToken struct {
 }
 
 // parseFilter compiles a $filter. advanced says that the request has ConsistencyLevel: eventual and $count=true.
-func (s *Server) parseFilter(text string, t *resource, version string, advanced bool) (filter, *answer) {
-	p := filterParser{s: s, t: t, version: version, advanced: advanced, idsOnly: true}
-	f := p.parse(text)
-	return f, p.failure
+// keys are the values that suffice to find what it matches, nil if every object has to be looked at.
+func (s *Server) parseFilter(text string, t *resource, version string, advanced bool) (f filter, keys []lookup, a *answer) {
+	p := filterParser{s: s, t: t, version: version, advanced: advanced}
+	f = p.parse(text)
+	if !p.scan {
+		keys = p.keys
+	}
+	return f, keys, p.failure
 }
 
 // parseIDs compiles the $filter of a delta, which takes ids only: id eq 'a' or id eq 'b'.
-func (s *Server) parseIDs(text string, t *resource, version string) ([]string, *answer) {
-	p := filterParser{s: s, t: t, version: version, idsOnly: true}
-	p.parse(text)
-	if p.failure == nil && !p.idsOnly {
-		p.failure = fail(400, codeUnsupportedQuery, "Delta queries support a filter of object ids only.")
+func (s *Server) parseIDs(text string, t *resource, version string) (ids []string, a *answer) {
+	_, keys, a := s.parseFilter(text, t, version, false)
+	for _, k := range keys {
+		if k.name == "id" {
+			ids = append(ids, k.value)
+		}
 	}
-	return p.ids, p.failure
+	if a == nil && (len(ids) == 0 || len(ids) != len(keys)) {
+		a = fail(400, codeUnsupportedQuery, "Delta queries support a filter of object ids only.")
+	}
+	return ids, a
 }
 
 func (p *filterParser) parse(text string) filter {
@@ -177,7 +185,7 @@ func (p *filterParser) or() filter {
 func (p *filterParser) and() filter {
 	f := p.unary()
 	for p.failure == nil && p.word("and") {
-		p.idsOnly = false
+		p.scan = true
 		left, right := f, p.unary()
 		f = func(o Object) bool { return left(o) && right(o) }
 	}
@@ -194,7 +202,7 @@ func (p *filterParser) unary() filter {
 			return never
 		}
 		defer func() { p.depth-- }()
-		p.idsOnly = false
+		p.scan = true
 		was := p.negated
 		p.negated = true
 		f := p.unary()
@@ -252,10 +260,10 @@ func (p *filterParser) clause() filter {
 		if v == nil {
 			p.require(path, opNull)
 		}
-		if id, ok := v.(string); o == "eq" && path.text == "id" && ok {
-			p.ids = append(p.ids, id)
+		if o == "eq" {
+			p.lookup(path, v)
 		} else {
-			p.idsOnly = false
+			p.scan = true
 		}
 		return path.compare(o, v)
 	case "in":
@@ -265,8 +273,17 @@ func (p *filterParser) clause() filter {
 	return never
 }
 
+// lookup notes a value that the index can find.
+func (p *filterParser) lookup(path filterPath, v any) {
+	text, ok := v.(string)
+	if !ok || text == "" || p.negated || len(path.names) > 1 || path.names[0] == elementKey || !slices.Contains(indexed, path.text) {
+		p.scan = true
+		return
+	}
+	p.keys = append(p.keys, lookup{path.text, strings.ToLower(text)})
+}
+
 func (p *filterParser) in(path filterPath) filter {
-	p.idsOnly = false
 	p.require(path, opIn)
 	var values []any
 	if !p.expect('(') {
@@ -277,6 +294,7 @@ func (p *filterParser) in(path filterPath) filter {
 		if !ok {
 			return never
 		}
+		p.lookup(path, v)
 		if values = append(values, v); len(values) > maxClauses {
 			p.failure = fail(400, codeUnsupportedQuery, "Too many values in the 'in' clause. Max allowed: %d.", maxClauses)
 			return never
@@ -293,7 +311,7 @@ func (p *filterParser) in(path filterPath) filter {
 }
 
 func (p *filterParser) function(column int, match func(s, part string) bool) filter {
-	p.idsOnly = false
+	p.scan = true
 	if !p.expect('(') {
 		return never
 	}
@@ -325,7 +343,7 @@ func (p *filterParser) function(column int, match func(s, part string) bool) fil
 
 // any is collection/any(x:…); inside, the variable stands for an element.
 func (p *filterParser) any(collection string) filter {
-	p.idsOnly = false
+	p.scan = true
 	name, ok := p.t.declared(collection, p.version)
 	if row := p.t.properties[name]; !ok || p.element != "" || row.typ != edmStrings && row.typ != edmObjects {
 		p.failure = fail(400, codeBadRequest, "Invalid filter clause: '%s' is no collection of type 'microsoft.graph.%s'.", collection, p.t.odata)

@@ -251,7 +251,7 @@ func (s *Server) listObjects(c *call, t *resource) *answer {
 		return fail(400, codeRequest, "The skip token is invalid.")
 	}
 	page, total, last, next := []any{}, 0, uint64(0), false
-	for _, e := range s.dir.entities[t] {
+	for _, e := range s.dir.candidates(t, o.keys) {
 		seen := s.dir.view(e, byIndex, true)
 		if !seen.exists || o.filter != nil && !o.filter(seen.data) {
 			continue
@@ -302,7 +302,7 @@ func (s *Server) countObjects(c *call, t *resource) *answer {
 	var match filter
 	if v, ok := c.Query["$filter"]; ok {
 		var a *answer
-		if match, a = s.parseFilter(v[0], t, c.Version, true); a != nil {
+		if match, _, a = s.parseFilter(v[0], t, c.Version, true); a != nil {
 			return a
 		}
 	}

@@ -15,6 +15,7 @@ type options struct {
 	count    bool
 	advanced bool // ConsistencyLevel: eventual
 	filter   filter
+	keys     []lookup // what the filter looks for, nil if it has to see every object
 	expand   []string
 	skip     string // cursor of a nextLink
 }
@@ -76,7 +77,7 @@ func (s *Server) options(c *call, t *resource, list bool) (options, *answer) {
 		return o, fail(400, codeBadRequest, "Invalid value '%s' for $count query option found. The $count query option requires a boolean.", v)
 	}
 	if v, ok := c.Query["$filter"]; ok {
-		if o.filter, a = s.parseFilter(v[0], t, c.Version, o.advanced && o.count); a != nil {
+		if o.filter, o.keys, a = s.parseFilter(v[0], t, c.Version, o.advanced && o.count); a != nil {
 			return o, a
 		}
 	}
