@@ -50,7 +50,7 @@ type Fault struct {
 
 	Delay  time.Duration // waits before anything else, on the real or the synctest clock
 	Effect bool          // the request is carried out and its answer replaced: the client cannot know that it was
-	Drop   bool          // the connection ends without an answer; in a $batch, the whole one
+	Drop   bool          // the connection ends without an answer; in a $batch, the whole one. ServeHTTP panics with http.ErrAbortHandler
 
 	Status      int         // of the answer; 0 with no Drop leaves the answer alone (a Fault that only delays)
 	Page        Page        // its body

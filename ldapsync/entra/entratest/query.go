@@ -109,7 +109,7 @@ func (s *Server) selection(v string, t *resource, version string) ([]string, *an
 	return selected, nil
 }
 
-// project returns the members of an object that a reader asked for. A declared property that has no value is null, a
+// project returns the members of an object that a reader asked for, of a user or device without the id unless it was. A declared property that has no value is null, a
 // collection empty; a directory extension without a value is absent.
 func project(t *resource, data Object, selected []string, version string) Object {
 	out := Object{}
@@ -141,7 +141,9 @@ func project(t *resource, data Object, selected []string, version string) Object
 	for _, name := range selected {
 		put(name)
 	}
-	out["id"] = data["id"]
+	if t != &userType && t != &deviceType {
+		out["id"] = data["id"] // of the others nobody knows it to be left out
+	}
 	return out
 }
 

@@ -100,6 +100,7 @@ func TestUserReadAndWrite(t *testing.T) {
 	require.Equal(t, 204, r.status)
 
 	r = get(t, s, "/users('maud@ashdown.example')?$select=department,onPremisesExtensionAttributes")
+	require.NotContains(t, r.body, "id", "not selected")
 	require.Contains(t, r.body, "department")
 	require.Nil(t, r.body["department"])
 	ext := r.body["onPremisesExtensionAttributes"].(map[string]any)
