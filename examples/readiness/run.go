@@ -40,14 +40,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "\nexit status: 0 ready as far as could be looked at, 1 a check fails or warns, 2 wrong use or unreadable input")
 	}
+	err := f.Parse(args)
 	word := ""
-	if len(args) > 0 && (args[0] == "demo" || args[0] == "request") {
-		word, args = args[0], args[1:]
+	if first := f.Arg(0); err == nil && (first == "demo" || first == "request") {
+		word, err = first, f.Parse(f.Args()[1:]) // flags may stand on both sides of the word
 	}
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return exitReady
-		}
+	if errors.Is(err, flag.ErrHelp) {
+		return exitReady
+	}
+	if err != nil {
 		return exitUsage
 	}
 	failed := func(err error) int {
@@ -56,7 +57,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var report *adpreflight.Report
 	var name string
-	var err error
 	switch {
 	case word != "" && f.NArg() > 0:
 		return failed(fmt.Errorf("%s takes no file: %q", word, f.Arg(0)))

@@ -45,7 +45,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoJSON(t *testing.T) {
-	code, out, errs := readiness(t, "", "demo", "-json")
+	code, out, errs := readiness(t, "", "-json", "demo")
 	require.Equal(t, exitNot, code, errs)
 	var doc struct {
 		Organisation string

@@ -109,7 +109,10 @@ func sampleDirectory(t *testing.T) []byte {
 	for i, name := range []string{"Hybrid join", "Old pilot"} {
 		entry("CN="+policyID(i+1)+",CN=Policies,CN=System", "objectClass", "groupPolicyContainer", "displayName", name, "flags", "0", "nTSecurityDescriptor", string(sd))
 	}
-	entry("CN=prov.example,CN=System", "objectClass", "trustedDomain", "trustPartner", "prov.example", "flatName", "PROV", "trustDirection", "2", "trustType", "2", "trustAttributes", "4")
+	partner, err := ldapsync.ParseSID("S-1-5-21-1004336348-1177238915-682003330")
+	require.NoError(t, err)
+	entry("CN=prov.example,CN=System", "objectClass", "trustedDomain", "trustPartner", "prov.example", "flatName", "PROV", "trustDirection", "2", "trustType", "2", "trustAttributes", "4",
+		"securityIdentifier", partner.Raw())
 	entry("CN=MicrosoftDNS,CN=System", "objectClass", "container")
 	entry("DC=prov.example,CN=MicrosoftDNS,CN=System", "objectClass", "dnsZone", "dNSProperty", property(1, 4, 0, 0, 0), "dNSProperty", property(0x81, 1, 0, 0, 0, 192, 168, 88, 10))
 	return b.Bytes()

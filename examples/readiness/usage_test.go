@@ -38,6 +38,8 @@ func TestUsage(t *testing.T) {
 		{"no arguments", nil, "", exitUsage, "usage: readiness demo"},
 		{"help", []string{"-h"}, "", exitReady, "exit status"},
 		{"unknown flag", []string{"-nonsense"}, "", exitUsage, "-nonsense"},
+		{"unknown flag before demo", []string{"-nonsense", "demo"}, "", exitUsage, "-nonsense"},
+		{"help of demo", []string{"demo", "-h"}, "", exitReady, "exit status"},
 		{"demo with a file", []string{"demo", "x.json"}, "", exitUsage, "demo takes no file"},
 		{"two requests", []string{"a.json", "b.json"}, "", exitUsage, "one request at a time"},
 		{"no such file", []string{filepath.Join(dir, "none.json")}, "", exitUsage, "none.json"},

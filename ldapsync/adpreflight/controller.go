@@ -28,6 +28,8 @@ func (r *runner) answers() verdict {
 	switch {
 	case errors.Is(err, errNoDirectory):
 		return notTried("%s", err)
+	case r.ctx.Err() != nil:
+		return notTried("the time was over before it answered")
 	case errors.Is(err, ldapsync.ErrCredentials):
 		return fail("correct the name or the password; do not try again with the same, which could lock the account out", "%v", err)
 	case err != nil:

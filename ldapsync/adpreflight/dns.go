@@ -122,7 +122,10 @@ func (r *runner) resolves() verdict {
 		}
 	}
 	const remedy = "see dns.forwarder; on the domain controller: Resolve-DnsName NAME -Server localhost"
-	if wrong+silent > 0 {
+	switch {
+	case silent == len(named) && r.cfg.Vantage != FromOrganisation:
+		return notTried("the domain controller's DNS server does not answer from here, and this runs %s", r.where()).with(details...)
+	case wrong+silent > 0:
 		return fail(remedy, "%s of %d not resolved by %s", plural(wrong+silent, "name"), len(named), server).with(details...)
 	}
 	return pass("%s resolves %s", server, plural(len(named), "name")).with(details...)

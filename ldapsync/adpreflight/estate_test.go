@@ -87,6 +87,13 @@ func property(id uint32, data ...byte) string {
 	return string(append(append(b, data...), 0))
 }
 
+// partnerSID is the SID of the trusted domain.
+func partnerSID(t testing.TB) string {
+	s, err := ldapsync.ParseSID("S-1-5-21-1-2-3")
+	require.NoError(t, err)
+	return s.Raw()
+}
+
 func newEstate(t testing.TB) *estate {
 	dc := adtest.New(t, adtest.Config{Socketless: true, Now: func() time.Time { return now }, Attributes: []adtest.AttributeType{{Name: "dNSProperty", Syntax: adtest.OctetSyntax}}})
 	edge, err := dc.AddDC(adtest.DCConfig{DC: "edge", Socketless: true})
@@ -113,7 +120,7 @@ func newEstate(t testing.TB) *estate {
 		require.NoError(t, dc.Set(dn, "userCertificate", certificate(t, g.String(), now.AddDate(0, -1, 0), now.AddDate(9, 0, 0))))
 		e.guids[name] = g
 	}
-	add(trustDN, adtest.Attrs{"objectClass": {"trustedDomain"}, "trustPartner": {"prov.example"}, "flatName": {"PROV"}, "trustDirection": {"2"}, "trustType": {"2"}, "trustAttributes": {"20"}})
+	add(trustDN, adtest.Attrs{"objectClass": {"trustedDomain"}, "trustPartner": {"prov.example"}, "flatName": {"PROV"}, "trustDirection": {"2"}, "trustType": {"2"}, "trustAttributes": {"20"}, "securityIdentifier": {partnerSID(t)}})
 	add("CN=MicrosoftDNS,CN=System,DC=ashdown,DC=example", adtest.Attrs{"objectClass": {"container"}})
 	add(zoneDN, adtest.Attrs{"objectClass": {"dnsZone"}, "dNSProperty": {property(1, 4, 0, 0, 0), property(0x81, 1, 0, 0, 0, 192, 168, 88, 10)}})
 	add(strings.TrimPrefix(scpDN, "CN=62a0ff2e-97b9-4513-943f-0d221bd30080,"), adtest.Attrs{"objectClass": {"container"}})

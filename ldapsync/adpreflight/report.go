@@ -103,6 +103,28 @@ func (r Report) Next() (Check, bool) {
 	return Check{}, false
 }
 
+// ByUrgency returns the report with the checks that fail first, then those that warn, those that were not tried, that
+// pass and that are not applicable; within each, they stay in the order in which they depend on each other. What comes
+// first is Next.
+func (r Report) ByUrgency() Report {
+	r.Checks = slices.Clone(r.Checks)
+	rank := func(s State) int {
+		switch s {
+		case Fail:
+			return 0
+		case Warning:
+			return 1
+		case NotTried:
+			return 2
+		case Pass:
+			return 3
+		}
+		return 4
+	}
+	slices.SortStableFunc(r.Checks, func(a, b Check) int { return rank(a.State) - rank(b.State) })
+	return r
+}
+
 // WriteText writes the report for people: a line for each check, and below those that do not pass the evidence,
 // the remedy and the source. With all set, the evidence of those that pass is written too.
 func (r Report) WriteText(w io.Writer, all bool) error {
@@ -182,26 +204,4 @@ func line(s string) string {
 		s = strings.ToValidUTF8(s[:longest], "") + "…"
 	}
 	return s
-}
-
-// ByUrgency returns the report with the checks that fail first, then those that warn, those that were not tried, that
-// pass and that are not applicable; within each, they stay in the order in which they depend on each other. What comes
-// first is Next.
-func (r Report) ByUrgency() Report {
-	r.Checks = slices.Clone(r.Checks)
-	rank := func(s State) int {
-		switch s {
-		case Fail:
-			return 0
-		case Warning:
-			return 1
-		case NotTried:
-			return 2
-		case Pass:
-			return 3
-		}
-		return 4
-	}
-	slices.SortStableFunc(r.Checks, func(a, b Check) int { return rank(a.State) - rank(b.State) })
-	return r
 }

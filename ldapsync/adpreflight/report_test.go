@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -167,7 +168,35 @@ func TestAllowedToAuthenticate(t *testing.T) {
 	require.NoError(t, e.dc.Set("CN=EDGE,OU=Domain Controllers,DC=ashdown,DC=example", "nTSecurityDescriptor", string(raw)))
 	c, _ = e.run(t).Get("trust.allowed-to-authenticate")
 	require.Equal(t, adpreflight.Pass, c.State, c.Evidence)
-	require.NotEqual(t, adpreflight.NotTried, c.State)
+
+	require.NoError(t, e.dc.Set(trustDN, "securityIdentifier"))
+	c, _ = e.run(t).Get("trust.allowed-to-authenticate")
+	require.Equal(t, adpreflight.NotTried, c.State, c.Evidence)
+}
+
+func TestByUrgency(t *testing.T) {
+	r := adpreflight.Report{Checks: []adpreflight.Check{{ID: "a", State: adpreflight.Pass}, {ID: "b", State: adpreflight.Warning}, {ID: "c"}, {ID: "d", State: adpreflight.Fail},
+		{ID: "e", State: adpreflight.NotApplicable}, {ID: "f", State: adpreflight.Fail}}}
+	order := ""
+	for _, c := range r.ByUrgency().Checks {
+		order += c.ID
+	}
+	require.Equal(t, "dfbcae", order)
+	require.Equal(t, "a", r.Checks[0].ID, "the report itself stays as it is")
+	next, ok := r.Next()
+	require.True(t, ok)
+	require.Equal(t, "d", next.ID)
+}
+
+// From outside the organisation nobody answers, which says nothing about the forwarder.
+func TestNamesFromElsewhere(t *testing.T) {
+	e := newEstate(t)
+	delete(e.net.names, edgeIP+":53")
+	c, _ := e.run(t).Get("dns.names")
+	require.Equal(t, adpreflight.Fail, c.State)
+	e.cfg.Vantage = adpreflight.Elsewhere
+	c, _ = e.run(t).Get("dns.names")
+	require.Equal(t, adpreflight.NotTried, c.State)
 }
 
 // An account that nobody granted anything is told the command that does.
@@ -224,11 +253,19 @@ func TestMaxObjects(t *testing.T) {
 }
 
 func BenchmarkRun(b *testing.B) {
-	e := newEstate(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := adpreflight.Run(b.Context(), e.cfg); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{3, 3000} {
+		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
+			e := newEstate(b)
+			for i := 3; i < n; i++ {
+				_, err := e.dc.Add(fmt.Sprintf("CN=u%d,%s", i, usersOU), adtest.Attrs{"objectClass": {"user"}, "sAMAccountName": {fmt.Sprint("u", i)}})
+				require.NoError(b, err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := adpreflight.Run(b.Context(), e.cfg); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

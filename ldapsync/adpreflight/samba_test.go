@@ -82,10 +82,8 @@ func (s *samba) build(t *testing.T) {
 	s.guid, err = ldapsync.GUIDFromBytes([]byte(s.first(t, device, "objectGUID")))
 	require.NoError(t, err)
 	s.set(t, device, "userCertificate", certificate(t, s.guid.String(), now, now.AddDate(1, 0, 0)))
-	other, err := ldapsync.ParseSID("S-1-5-21-1-2-3")
-	require.NoError(t, err)
 	s.add(t, s.trust, "objectClass", "trustedDomain", "trustPartner", "prov.example", "flatName", "PROV", "trustDirection", "2", "trustType", "2", "trustAttributes", "20",
-		"securityIdentifier", other.Raw())
+		"securityIdentifier", partnerSID(t))
 	if _, err := s.l.Search(ldap.NewSearchRequest("CN=MicrosoftDNS,CN=System,"+s.base, 0, 0, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil)); err != nil {
 		s.add(t, "CN=MicrosoftDNS,CN=System,"+s.base, "objectClass", "container")
 	}

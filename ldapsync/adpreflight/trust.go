@@ -52,7 +52,7 @@ func (r *runner) trustOf(root entry) *trustData {
 	t := &trustData{}
 	r.trusts = t
 	all, err := r.search("CN=System,"+one(root.attrs, "defaultNamingContext"), 1, "(objectClass=trustedDomain)",
-		"trustPartner", "flatName", "trustDirection", "trustType", "trustAttributes")
+		"trustPartner", "flatName", "trustDirection", "trustType", "trustAttributes", "securityIdentifier")
 	t.err = err
 	for _, e := range all {
 		partner := one(e.attrs, "trustPartner")
@@ -194,29 +194,18 @@ func mustGUID(s string) ldapsync.GUID {
 	return g
 }
 
-func (r *runner) allowedToAuthenticate(root entry, _ *trustData) verdict {
-	domain := r.get(one(root.attrs, "defaultNamingContext"), "objectSid")
-	if domain.err != nil {
-		return unread("the domain", domain.err)
-	}
+func (r *runner) allowedToAuthenticate(root entry, trust *trustData) verdict {
 	sids, err := r.subject(root)
 	if err != nil {
 		return notTried("%v", err)
 	}
-	own, err := ldapsync.SIDFromBytes([]byte(one(domain.attrs, "objectSid")))
+	partner, err := ldapsync.SIDFromBytes([]byte(one(trust.attrs, "securityIdentifier")))
 	if err != nil {
-		return notTried("the SID of the domain: %v", err)
+		return notTried("the SID of the trusted domain (securityIdentifier): %v", err)
 	}
-	foreign := false
-	for _, s := range sids {
-		text := s.String()
-		if strings.HasPrefix(text, own.String()+"-") {
-			return notApplicable("the account belongs to this domain: selective authentication does not concern it")
-		}
-		foreign = foreign || strings.HasPrefix(text, "S-1-5-21-")
-	}
-	if !foreign {
-		return notTried("the SIDs of the account name no domain")
+	// A token of the trusted domain may hold groups of this one, so that only its own domain tells.
+	if !slices.ContainsFunc(sids, func(s ldapsync.SID) bool { return s.Domain() == partner }) {
+		return notApplicable("the account is not of %s: selective authentication does not concern it", r.cfg.Service.TrustPartner)
 	}
 	t := r.topologyOf(root)
 	if t.err != nil {
