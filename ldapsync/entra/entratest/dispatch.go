@@ -47,7 +47,7 @@ func (s *Server) dispatch(c *call) *answer {
 	case "organization":
 		return s.organizationResource(c, segments[1:])
 	}
-	return fail(400, codeBadRequest, "Resource not found for the segment '%s'.", segments[0].name)
+	return missing("/%s", segments[0].name)
 }
 
 func notAllowed(c *call) *answer {

@@ -142,12 +142,7 @@ func (s *Server) related(c *call, t *resource, e *entity, id string, rest []segm
 			"@odata.context": c.context("directoryObjects"), "value": s.people(ids, c),
 		}}
 	}
-	for _, nav := range t.navigation {
-		if nav == name {
-			return missing("%s of %s", name, t.set)
-		}
-	}
-	return fail(400, codeBadRequest, "Resource not found for the segment '%s'.", name)
+	return missing("%s of %s", name, t.set)
 }
 
 func (s *Server) updateObject(c *call, t *resource, e *entity, id string) *answer {
