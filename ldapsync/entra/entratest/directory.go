@@ -74,6 +74,14 @@ func newDirectory(c Config, clock func() time.Time) *directory {
 
 // newID returns a GUID that depends on the seed and on how many were asked for: a test sees the same ids every time.
 func (d *directory) newID() string {
+	for {
+		if id := d.nextID(); d.ids[id] == nil {
+			return id
+		}
+	}
+}
+
+func (d *directory) nextID() string {
 	d.seed[1]++
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], mix(d.seed[0]^d.seed[1]*0x9e3779b97f4a7c15))

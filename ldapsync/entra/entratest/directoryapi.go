@@ -1,7 +1,9 @@
 package entratest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -20,33 +22,101 @@ func (s *Server) add(kind *resource, o Object) string {
 	if err != nil {
 		panic("entratest: " + err.Error())
 	}
-	if data == nil {
-		data = Object{}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mustCheck(kind, s, data)
-	if data.text("id") == "" {
-		data["id"] = s.dir.newID()
+	id, err := s.insert(kind, data)
+	if err != nil {
+		panic("entratest: " + err.Error())
 	}
-	if e := s.dir.ids[strings.ToLower(data.text("id"))]; e != nil {
-		panic("entratest: there is an object with id " + data.text("id"))
+	return id
+}
+
+// insert adds a decoded object after filling in what it lacks. The lock is held.
+func (s *Server) insert(kind *resource, data Object) (string, error) {
+	if why := s.known(kind, data); why != "" {
+		return "", errors.New(why)
+	}
+	o := Object{}
+	for name, v := range data {
+		if !strings.Contains(name, "@") {
+			o[name] = v
+		}
+	}
+	if o.text("id") == "" {
+		o["id"] = s.dir.newID()
+	}
+	if e := s.dir.ids[strings.ToLower(o.text("id"))]; e != nil {
+		return "", errors.New("there is an object with id " + o.text("id"))
 	}
 	fill := func(name string, v any) {
-		if _, ok := data[name]; !ok {
-			data[name] = v
+		if _, ok := o[name]; !ok {
+			o[name] = v
 		}
 	}
 	n := len(s.dir.entities[kind]) + 1
 	fill("accountEnabled", true)
 	if kind == &userType {
 		fill("userPrincipalName", fmt.Sprintf("user%d@ashdown.example", n))
-		fill("displayName", data.text("userPrincipalName"))
+		fill("displayName", o.text("userPrincipalName"))
 	} else {
 		fill("deviceId", s.dir.newID())
 		fill("displayName", fmt.Sprintf("DEVICE-%d", n))
 	}
-	return s.dir.add(kind, data, false).id
+	return s.dir.add(kind, o, false).id, nil
+}
+
+// Load adds the users and devices of a Graph document, such as what a GET of /users or /devices of a real tenant answered: a
+// page with value, an array, or one object. An object is what its @odata.type says, else what has a userPrincipalName
+// is a user and what has a deviceId a device. It returns how many were added; the first object that is neither, or has
+// properties that its type does not, ends it with an error that names it. Directory extensions have to be defined before.
+func (s *Server) Load(r io.Reader) (int, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return 0, fmt.Errorf("entratest: %w", err)
+	}
+	v, err := decodeJSON(b)
+	if err != nil {
+		return 0, fmt.Errorf("entratest: %w", err)
+	}
+	list, ok := v.([]any)
+	if m, isObject := v.(map[string]any); isObject {
+		if list, ok = m["value"].([]any); !ok {
+			list, ok = []any{m}, true
+		}
+	}
+	if !ok {
+		return 0, errors.New("entratest: neither an object nor an array")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, v := range list {
+		o, _ := v.(map[string]any)
+		kind := kindOf(o)
+		if kind == nil {
+			return i, fmt.Errorf("entratest: object %d is neither a user nor a device", i)
+		}
+		if _, err := s.insert(kind, o); err != nil {
+			return i, fmt.Errorf("entratest: object %d (%s): %w", i, Object(o).text("displayName"), err)
+		}
+	}
+	return len(list), nil
+}
+
+func kindOf(o Object) *resource {
+	switch strings.TrimPrefix(o.text("@odata.type"), "#microsoft.graph.") {
+	case "user":
+		return &userType
+	case "device":
+		return &deviceType
+	case "":
+		if o.text("userPrincipalName") != "" {
+			return &userType
+		}
+		if o.text("deviceId") != "" {
+			return &deviceType
+		}
+	}
+	return nil
 }
 
 // User returns the state of a user by id or user principal name, whatever readers already see of it. It reports false for
@@ -110,7 +180,9 @@ func (s *Server) set(kind *resource, key string, o Object) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mustCheck(kind, s, data)
+	if why := s.known(kind, data); why != "" {
+		panic("entratest: " + why)
+	}
 	e := s.lookup(kind, key)
 	if e == nil {
 		return false
