@@ -15,7 +15,10 @@ import (
 	"go.internal/hybridkit/ldapsync/adpreflight"
 )
 
-var update = flag.Bool("update", false, "write the embedded directory and SYSVOL, and the golden output; run twice, because they are embedded")
+var (
+	update = flag.Bool("update", false, "write the golden output again")
+	remake = flag.Bool("sample", false, "write the embedded directory, SYSVOL and profiles again, with new keys; the next run has them")
+)
 
 func readiness(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -28,7 +31,7 @@ func readiness(t *testing.T, stdin string, args ...string) (code int, stdout, st
 var fingerprints = regexp.MustCompile(`\(([0-9a-f]{16})\)`)
 
 func TestDemo(t *testing.T) {
-	if *update {
+	if *remake {
 		writeSample(t)
 	}
 	code, out, errs := readiness(t, "", "demo")

@@ -86,9 +86,8 @@ type Scope struct {
 	Attrs []string       // that the mapping reads (Mapping.Inputs); nil: those of the built-in mapping of the class
 }
 
-// A Config says what is examined and what is expected. The zero Config examines nothing: every check is then
-// NotTried. Fields that say what is expected may be left empty; the checks that need them are then NotTried or
-// NotApplicable and say what is missing.
+// A Config says what is examined and what is expected. The zero Config examines nothing. Every field may be left out:
+// the checks that need it are then NotTried or NotApplicable, and say what is missing.
 type Config struct {
 	Directory Directory // nil: nothing is asked over LDAP
 	Network   Network   // nil: no connection is tried

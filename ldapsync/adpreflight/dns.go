@@ -118,7 +118,7 @@ func (r *runner) resolves() verdict {
 			details = append(details, h.Name+": no such name")
 		default:
 			silent++
-			details = append(details, fmt.Sprintf("%s: no answer: %v", h.Name, err))
+			details = append(details, h.Name+": "+r.silence(err))
 		}
 	}
 	const remedy = "see dns.forwarder; on the domain controller: Resolve-DnsName NAME -Server localhost"

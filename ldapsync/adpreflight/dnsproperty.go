@@ -36,61 +36,56 @@ func (z ZoneType) String() string {
 	return fmt.Sprintf("ZoneType(%d)", uint32(z))
 }
 
-// A ZoneProperty is a value of the attribute dNSProperty of a dnsZone object ([MS-DNSP] 2.3.2.1).
-type ZoneProperty struct {
-	ID   uint32 // 0x1 zone type, 0x81 master servers, 0x91 master servers with IPv6, …
-	Data []byte
-}
-
-// The properties that are used here.
+// The properties that are used here ([MS-DNSP] 2.3.2.1.1).
 const (
 	propertyZoneType  = 0x01 // DSPROPERTY_ZONE_TYPE
 	propertyMasters   = 0x81 // DSPROPERTY_ZONE_MASTER_SERVERS, an IP4_ARRAY
 	propertyMastersDA = 0x91 // DSPROPERTY_ZONE_MASTER_SERVERS_DA, a DNS_ADDR_ARRAY
 )
 
-// ParseZoneProperty reads a dNSProperty value. The length, the version and the size of the data are checked.
-func ParseZoneProperty(b []byte) (ZoneProperty, error) {
+// zoneProperty reads a dNSProperty value ([MS-DNSP] 2.3.2.1).
+func zoneProperty(b []byte) (id uint32, data []byte, err error) {
 	const header = 20 // DataLength, NameLength, Flag, Version, Id
 	if len(b) < header {
-		return ZoneProperty{}, fmt.Errorf("adpreflight: a dNSProperty has at least %d bytes, not %d", header, len(b))
+		return 0, nil, fmt.Errorf("adpreflight: a dNSProperty has at least %d bytes, not %d", header, len(b))
 	}
 	n := binary.LittleEndian.Uint32(b)
 	if v := binary.LittleEndian.Uint32(b[12:]); v != 1 {
-		return ZoneProperty{}, fmt.Errorf("adpreflight: dNSProperty at offset 12: version %d is not 1", v)
+		return 0, nil, fmt.Errorf("adpreflight: dNSProperty at offset 12: version %d is not 1", v)
 	}
 	if uint64(n) > uint64(len(b)-header) {
-		return ZoneProperty{}, fmt.Errorf("adpreflight: dNSProperty at offset 0: %d bytes of data are announced, %d are there", n, len(b)-header)
+		return 0, nil, fmt.Errorf("adpreflight: dNSProperty at offset 0: %d bytes of data are announced, %d are there", n, len(b)-header)
 	}
-	return ZoneProperty{ID: binary.LittleEndian.Uint32(b[16:]), Data: b[header : header+int(n)]}, nil
+	return binary.LittleEndian.Uint32(b[16:]), b[header : header+int(n)], nil
 }
 
-// Zone is what the properties of a dnsZone object say.
+// A Zone is what the dnsZone object of a directory-integrated DNS zone says.
 type Zone struct {
 	Type    ZoneType
 	Masters []netip.Addr // of a forwarder: the servers that questions go to
 }
 
-// ParseZone reads the values of dNSProperty. A zone without a type is a primary zone, as the document has it.
+// ParseZone reads the values of the attribute dNSProperty ([MS-DNSP] 2.3.2.1). A zone without a type is a primary zone,
+// as the document has it. Errors say where in a value the fault is.
 func ParseZone(values []string) (Zone, error) {
 	z := Zone{Type: ZonePrimary}
 	var old, newer []netip.Addr
 	for _, v := range values {
-		p, err := ParseZoneProperty([]byte(v))
+		id, data, err := zoneProperty([]byte(v))
 		if err != nil {
 			return z, err
 		}
 		switch {
-		case len(p.Data) == 0: // the default of the property
-		case p.ID == propertyZoneType:
-			if len(p.Data) < 4 {
+		case len(data) == 0: // the default of the property
+		case id == propertyZoneType:
+			if len(data) < 4 {
 				return z, errors.New("adpreflight: dNSProperty zone type: fewer than 4 bytes")
 			}
-			z.Type = ZoneType(binary.LittleEndian.Uint32(p.Data))
-		case p.ID == propertyMasters:
-			old, err = parseIP4Array(p.Data)
-		case p.ID == propertyMastersDA:
-			newer, err = parseAddrArray(p.Data)
+			z.Type = ZoneType(binary.LittleEndian.Uint32(data))
+		case id == propertyMasters:
+			old, err = parseIP4Array(data)
+		case id == propertyMastersDA:
+			newer, err = parseAddrArray(data)
 		}
 		if err != nil {
 			return z, err

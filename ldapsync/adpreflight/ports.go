@@ -1,9 +1,11 @@
 package adpreflight
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,8 +93,16 @@ func (r *runner) tryTCP(host string, port uint16) attempt {
 	case errors.Is(err, ErrRefused):
 		return attempt{text + "refused", refused}
 	default:
-		return attempt{text + "no answer", silent}
+		return attempt{text + r.silence(err), silent}
 	}
+}
+
+// silence says how nothing answered.
+func (r *runner) silence(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Sprintf("no answer in %v", r.cfg.NetworkTimeout)
+	}
+	return "no answer: " + err.Error()
 }
 
 // tryUDP can only try DNS, because nothing else answers a stranger's datagram. Any answer is an open port.
@@ -104,7 +114,7 @@ func (r *runner) tryUDP(host string, port uint16) attempt {
 	}
 	name := orText(r.cfg.Service.TrustPartner, "localhost")
 	if _, err := r.lookup("udp", address, name); err != nil && !errors.Is(err, ErrNoSuchName) {
-		return attempt{text + "no answer to a DNS question", silent}
+		return attempt{text + r.silence(err), silent}
 	}
 	return attempt{text + "answers DNS questions", open}
 }

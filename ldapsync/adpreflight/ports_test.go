@@ -48,7 +48,7 @@ func TestFromServicePortClosed(t *testing.T) {
 	delete(e.net.tcp, edgeIP+":88")
 	c := state(t, e.run(t), "ports.kerberos.in")
 	require.Equal(t, adpreflight.Fail, c.State)
-	require.Contains(t, c.Details, edgeIP+":88 TCP: no answer")
+	require.Contains(t, c.Details, edgeIP+":88 TCP: no answer in 3s")
 }
 
 // A host that does not listen: a refusal shows that it was reached, silence shows nothing.
