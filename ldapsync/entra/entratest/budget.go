@@ -32,7 +32,8 @@ func WriteBudget() Budget {
 	return Budget{Kind: Writes, Limit: 3000, Window: 150 * time.Second}
 }
 
-// UnitBudget is the limit of resource units of one application in one large tenant: 8,000 in 10 seconds (same page).
+// UnitBudget is the limit of resource units of one application in one large tenant: 8,000 in 10 seconds
+// (Microsoft Graph service-specific throttling limits, identity and access).
 func UnitBudget() Budget {
 	return Budget{Kind: ResourceUnits, Limit: 8000, Window: 10 * time.Second}
 }

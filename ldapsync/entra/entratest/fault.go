@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Where a fault applies.
+// Where is the kind of request a fault applies to.
 type Where uint8
 
 const (

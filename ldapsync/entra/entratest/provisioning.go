@@ -37,14 +37,15 @@ type ProvisioningJob struct {
 	Reject func(data Object) (code, reason string)
 }
 
-// DefaultAttributes returns the mapping of a job that names none, after Microsoft's default mapping.
+// DefaultAttributes returns the mapping of a job that names none: the common part of what Microsoft's template maps, which
+// tenants change. A new user's mailNickname is the first part of userPrincipalName.
 func DefaultAttributes() map[string]string {
 	return map[string]string{
 		"employeeId": "externalId", "userPrincipalName": "userName", "displayName": "displayName", "givenName": "name.givenName",
 		"surname": "name.familyName", "jobTitle": "title", "employeeType": "userType", "preferredLanguage": "preferredLanguage",
 		"department": scimEnterprise + ":department", "companyName": scimEnterprise + ":organization",
 		"city": "addresses[work].locality", "state": "addresses[work].region", "streetAddress": "addresses[work].streetAddress",
-		"postalCode": "addresses[work].postalCode", "mobilePhone": "phoneNumbers[mobile].value", "mailNickname": "nickName",
+		"postalCode": "addresses[work].postalCode", "mobilePhone": "phoneNumbers[mobile].value",
 	}
 }
 

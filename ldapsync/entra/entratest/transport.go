@@ -10,7 +10,7 @@ import (
 
 // Transport returns a RoundTripper that hands requests to the server in the caller's goroutine: no port, no network, and
 // so fit for testing/synctest, where a fake of hours runs in milliseconds. Every host is this server. It does what
-// [net/http.Transport] does that clients notice: it closes the request's body, asks for and undoes gzip unless the
+// [net/http.Transport] does that clients notice: it closes the request's body, undoes gzip unless the
 // request names Accept-Encoding itself, and obeys the request's context.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
