@@ -101,6 +101,17 @@ func (r *runner) trustExists(root entry) verdict {
 	return pass("%s", t.dn)
 }
 
+// domainName is the DNS name of the domain that is examined.
+func domainName(root entry) string {
+	dn, err := ldapsync.ParseDN(one(root.attrs, "defaultNamingContext"))
+	var labels []string
+	for ; err == nil && !dn.IsRoot(); dn = dn.Parent() {
+		_, label := dn.RDN()
+		labels = append(labels, label)
+	}
+	return orText(strings.Join(labels, "."), "DOMAIN")
+}
+
 func orNone(v []string) string {
 	if len(v) == 0 {
 		return "none"
@@ -152,19 +163,19 @@ func (r *runner) trustExternal(_ entry, t *trustData) verdict {
 	return pass("trustType is 2, FOREST_TRANSITIVE and WITHIN_FOREST are clear")
 }
 
-func (r *runner) trustSelective(_ entry, t *trustData) verdict {
+func (r *runner) trustSelective(root entry, t *trustData) verdict {
 	attrs, err := t.number("trustAttributes")
 	if err != nil {
 		return notTried("%v", err)
 	}
 	if attrs&trustCrossOrganization == 0 {
-		return fail("netdom trust DOMAIN /domain:"+r.cfg.Service.TrustPartner+" /SelectiveAUTH:yes, or Authentication in the properties of the trust",
+		return fail("netdom trust "+domainName(root)+" /domain:"+r.cfg.Service.TrustPartner+" /SelectiveAUTH:yes, or Authentication in the properties of the trust",
 			"CROSS_ORGANIZATION (0x10) is clear: every account of %s may sign in to everything here", r.cfg.Service.TrustPartner)
 	}
 	return pass("CROSS_ORGANIZATION (0x10) is set")
 }
 
-func (r *runner) trustFiltering(_ entry, t *trustData) verdict {
+func (r *runner) trustFiltering(root entry, t *trustData) verdict {
 	attrs, err := t.number("trustAttributes")
 	if err != nil {
 		return notTried("%v", err)
@@ -178,7 +189,7 @@ func (r *runner) trustFiltering(_ entry, t *trustData) verdict {
 	default:
 		return pass("QUARANTINED (0x4) is set")
 	}
-	return fail("netdom trust DOMAIN /domain:"+r.cfg.Service.TrustPartner+" /quarantine:yes",
+	return fail("netdom trust "+domainName(root)+" /domain:"+r.cfg.Service.TrustPartner+" /quarantine:yes",
 		"%s: an administrator of %s can claim the SIDs of accounts of this domain", why, r.cfg.Service.TrustPartner)
 }
 
@@ -257,8 +268,8 @@ func (r *runner) subject(root entry) ([]ldapsync.SID, error) {
 	return out, nil
 }
 
-func (r *runner) trustConfirmed(_ entry, _ *trustData) verdict {
+func (r *runner) trustConfirmed(root entry, _ *trustData) verdict {
 	v := notTried("the other side's half and the shared password are not visible over LDAP")
-	v.remedy = "when the other side exists: netdom trust DOMAIN /domain:" + r.cfg.Service.TrustPartner + " /verify, on the domain controller"
+	v.remedy = "when the other side exists: netdom trust " + domainName(root) + " /domain:" + r.cfg.Service.TrustPartner + " /verify, on the domain controller"
 	return v
 }
