@@ -6,9 +6,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"go.internal/hybridkit/examples/internal/version"
 )
 
 func main() {
+	if version.Asked(os.Args[1:]) {
+		if version.Write(os.Stdout, "scepenrol") != nil {
+			os.Exit(2)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
