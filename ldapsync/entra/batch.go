@@ -50,7 +50,7 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 
 func fail(results []Result, err error) []Result {
 	for i := range results {
-		results[i].Err = err
+		results[i] = Result{Err: err}
 	}
 	return results
 }
@@ -66,7 +66,7 @@ func failBatch(results []Result, reqs []Request, err error) []Result {
 		if item.kind == unclear && reqs[i].reads() {
 			item.kind = retryable
 		}
-		results[i].Err = &item
+		results[i] = Result{Err: &item}
 	}
 	return results
 }

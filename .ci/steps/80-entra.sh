@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Entra ID as a target. What a consumer of the light packages downloads and builds, what this one costs, and how fast
+# batches are beside plain net/http in the same run.
+. "$ROOT/.ci/lib.sh"
+cd "$ROOT" || exit 1
+
+# A program that imports dsreg and ldapsync needs nothing of Microsoft's: neither to build nor to tidy, tests included.
+for pkg in ./dsreg ./ldapsync ./comgmt ./registry; do
+  heavy=$(go list -deps -test "$pkg" | grep -E '^github.com/(microsoft|microsoftgraph|Azure|AzureAD)/' | grep -v '^github.com/Azure/go-ntlmssp' | head -n 3)
+  if [ -z "$heavy" ]; then ok "$pkg and its tests need nothing of Microsoft's"; else bad "$pkg reaches $heavy"; fi
+done
+mkdir "$CI_TMP/consumer" && cd "$CI_TMP/consumer" || exit 1
+cat >go.mod <<'MOD'
+module consumer.example
+
+go 1.26.0
+MOD
+cat >main.go <<'GO'
+package main
+
+import (
+	"fmt"
+
+	_ "go.internal/hybridkit/dsreg"
+	"go.internal/hybridkit/ldapsync"
+)
+
+func main() { fmt.Println(ldapsync.User) }
+GO
+go mod edit -replace "go.internal/hybridkit=$ROOT" -require go.internal/hybridkit@v0.0.0
+(
+  export GOMODCACHE=$CI_TMP/modcache GOFLAGS=-modcacherw
+  go mod tidy && go build -o consumer . && ./consumer
+) >"$CI_TMP/consumer.log" 2>&1 && ok "a consumer of dsreg and ldapsync tidies, builds and runs" || { bad "a consumer of dsreg and ldapsync tidies, builds and runs"; tail -n 20 "$CI_TMP/consumer.log"; }
+zips=$(find "$CI_TMP/modcache/cache/download" -name '*.zip' 2>/dev/null | wc -l)
+theirs=$(find "$CI_TMP/modcache/cache/download" -name '*.zip' 2>/dev/null | grep -ciE '/(microsoft|microsoftgraph|!azure|!azure!a!d)/')
+if [ "$theirs" = 0 ]; then ok "it downloads $zips modules, $(du -sh "$CI_TMP/modcache" | cut -f1), none of Microsoft's"; else bad "it downloads $theirs modules of Microsoft's"; fi
+
+# The driver itself: without the models of the SDK, and without azidentity, which is entraauth's.
+cd "$ROOT" || exit 1
+deps=$(go list -deps -test ./ldapsync/entra/... ./examples/syncengine)
+if printf '%s\n' "$deps" | grep -qE '^github.com/microsoftgraph/msgraph-sdk-go(/models|/users|/devices)?$'; then
+  bad "the driver or its tests import the root or the models of msgraph-sdk-go"
+else
+  ok "the driver, its tests and syncengine import neither the root nor the models of msgraph-sdk-go"
+fi
+if go list -deps ./ldapsync/entra ./ldapsync/entra/bulk | grep -q azidentity; then bad "the driver imports azidentity"; else ok "azidentity is imported by entraauth alone"; fi
+if go list -deps ./ldapsync/entra/entratest | grep -qE '^github.com/'; then bad "entratest imports modules"; else ok "entratest imports the standard library only"; fi
+
+# Cost of a first build of the driver, with an empty build cache.
+if [ -x /usr/bin/time ] || need_packages time; then
+  go mod download >/dev/null 2>&1
+  GOCACHE=$CI_TMP/gocache /usr/bin/time -f '%e s, %U+%S CPU-s, %M KB in the largest process' -o "$CI_TMP/cost" go build ./ldapsync/entra/... &&
+    ok "a first build of ldapsync/entra/...: $(tail -n 1 "$CI_TMP/cost")" || bad "ldapsync/entra/... builds"
+  largest=$(sed -n 's/.* CPU-s, \([0-9]*\) KB.*/\1/p' "$CI_TMP/cost")
+  if [ "${largest:-0}" -gt 0 ] && [ "$largest" -lt 1500000 ]; then ok "no process of the build is larger than 1.5 GB"; else bad "the largest process of the build has ${largest:-?} KB"; fi
+fi
+
+# Batches beside net/http, in one run. Of three runs the best of each counts.
+out=$CI_TMP/bench.txt
+if ! GOMAXPROCS=2 go test -run='^$' -bench='^BenchmarkBatchPatch$' -benchtime=1s -count=3 ./ldapsync/entra >"$out" 2>&1; then
+  bad "the benchmark runs"; tail -n 20 "$out"; finish
+fi
+best() { awk -v name="$1" -v unit="$2" '$1 ~ name { for (i = 2; i < NF; i++) if ($(i + 1) == unit && (m == 0 || ($i > m) == (unit == "users/s"))) m = $i } END { print m + 0 }' "$out"; }
+ours=$(best '/queue' cpu-us/user) peer=$(best '/net-http' cpu-us/user) rate=$(best '/queue' users/s)
+ratio=$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.2f", b ? a / b : 99 }')
+line="batches of PATCH over TLS, client and server: $ours us of CPU for a user, plain net/http $peer: $ratio times; $rate users/s"
+if awk -v r="$ratio" -v n="$rate" 'BEGIN { exit !(n >= 80000 || r <= 1.3) }'; then ok "$line"; else bad "$line (want 80,000 users/s or 1.3 times)"; fi
+
+# 10,000 writes with refusals, in virtual time.
+if go test -count=1 -run='^TestBudgetPace$' -v ./ldapsync/entra >"$CI_TMP/pace" 2>&1; then
+  ok "pace: $(sed -n 's/.*queue_test.go:[0-9]*: //p' "$CI_TMP/pace")"
+else
+  bad "the pace of 10,000 writes"; tail -n 20 "$CI_TMP/pace"
+fi
+finish
