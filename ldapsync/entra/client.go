@@ -38,6 +38,10 @@ type Client struct {
 	// MaxAnswer bounds the size of an answer in bytes; 0 means DefaultMaxAnswer.
 	MaxAnswer int64
 
+	// Timeout bounds one request, its answer included; 0 means 100 s, negative leaves it to the adapter. A write that
+	// runs into it has an unknown outcome; a read is repeated.
+	Timeout time.Duration
+
 	// Anonymous allows requests without a token, for a fake on this machine. Without it a request that the
 	// adapter would send without Authorization fails before it is sent: kiota's token provider leaves the token
 	// out, silently, where the host is not among its allowed ones.
@@ -151,7 +155,9 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	info := c.info(u, &r)
 	info.AddRequestOptions(plain(handler))
 	id := info.Headers.Get("client-request-id")[0]
-	err = c.Adapter.SendNoContent(ctx, info, nil)
+	limited, cancel := c.limit(ctx)
+	defer cancel()
+	err = c.Adapter.SendNoContent(limited, info, nil)
 	e := &Error{Method: r.Method, Path: cutQuery(r.Path), ClientRequestID: id}
 	switch {
 	case err != nil && !got.called:
@@ -168,6 +174,16 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		return got.res, nil
 	}
 	return Response{}, e.answer(&r, got.res, got.err)
+}
+
+func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	switch {
+	case c.Timeout == 0:
+		return context.WithTimeout(ctx, 100*time.Second)
+	case c.Timeout < 0:
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.Timeout)
 }
 
 // info builds kiota's form of a request.

@@ -188,7 +188,7 @@ func (p *Property) encode(values []string) (json.RawMessage, error) {
 	case len(values) == 0 && p.Multi:
 		return json.RawMessage("[]"), nil
 	case len(values) == 0 && p.Required:
-		return nil, errors.New("Graph does not let it be cleared")
+		return nil, errors.New("it cannot be cleared: Graph refuses null for it")
 	case len(values) == 0:
 		return json.RawMessage("null"), nil
 	case !p.Multi && len(values) > 1:
@@ -239,7 +239,7 @@ func (p *Property) encodeOne(v string) (json.RawMessage, error) {
 	default:
 		switch {
 		case v == "":
-			return nil, errors.New(`Graph refuses the empty text; clear it with null`)
+			return nil, errors.New("the empty text is refused by Graph; clear the attribute instead")
 		case !utf8.ValidString(v):
 			return nil, errors.New("the value is not text (UTF-8)")
 		case p.Max > 0 && utf8.RuneCountInString(v) > p.Max:

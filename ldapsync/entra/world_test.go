@@ -70,20 +70,13 @@ func target(t testing.TB, rt http.RoundTripper, change ...func(*entra.Config)) *
 // app owns the directory extensions of the tests.
 const app = "8b0f6c4e-3d55-4f0b-9d2c-7a1e9c0b5f21"
 
-func extensions() []entra.Extension {
-	return []entra.Extension{
-		{Name: "phones", AppID: app, Multi: true, Users: true},
-		{Name: "photos", AppID: app, Kind: entra.Binary, Multi: true, Users: true},
-	}
-}
-
 // world is entratest by its back door. The name of an object is its displayName.
 type world struct {
 	*entratest.Server
 	names map[string]string // attribute -> property
 }
 
-var errNoOU = errors.New("Entra ID has no organisational units")
+var errNoOU = errors.New("there are no organisational units in Entra ID")
 
 func (w world) property(attr string) string {
 	if n, ok := w.names[attr]; ok {
