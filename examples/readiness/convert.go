@@ -56,24 +56,32 @@ func ofDrift(s registry.Severity) adpreflight.State {
 	return adpreflight.Fail
 }
 
-// merged makes one check of the findings about one thing: the worst of them speaks, all are listed where there are
-// several.
+// mostDetails is how many findings a check lists beside the one that speaks.
+const mostDetails = 10
+
+// merged makes one check of the findings about one thing: the first of the worst speaks, the others are listed.
 func merged(id, title string, all []adpreflight.Check) adpreflight.Check {
-	worst := all[0]
-	for _, c := range all[1:] {
-		if c.State > worst.State {
-			worst = c
+	at := 0
+	for i, c := range all {
+		if c.State > all[at].State {
+			at = i
 		}
 	}
+	worst := all[at]
 	worst.ID, worst.Title = id, title
-	if len(all) > 1 {
-		for _, c := range all {
-			text := fmt.Sprintf("%s: %s", c.State, c.Evidence)
-			if c.Title != "" {
-				text = c.Title + ": " + text
-			}
-			worst.Details = append(worst.Details, oneLine(text))
+	for i, c := range all {
+		if i == at {
+			continue
 		}
+		text := fmt.Sprintf("%s: %s", c.State, c.Evidence)
+		if c.Title != "" {
+			text = c.Title + ": " + text
+		}
+		if len(worst.Details) == mostDetails {
+			worst.Details[mostDetails-1] = fmt.Sprintf("and %d more", len(all)-mostDetails)
+			break
+		}
+		worst.Details = append(worst.Details, oneLine(text))
 	}
 	worst.Evidence, worst.Remedy = oneLine(worst.Evidence), oneLine(worst.Remedy)
 	return worst

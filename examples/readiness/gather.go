@@ -73,7 +73,7 @@ func (g *gatherer) config() (adpreflight.Config, error) {
 	if d == nil {
 		return cfg, nil
 	}
-	cfg.DCAddress, cfg.DCName, cfg.FSMO, cfg.Suffixes = d.Address, d.Name, d.FSMO, d.UPNSuffixes
+	cfg.DCAddress, cfg.DCName, cfg.Invocation, cfg.FSMO, cfg.Suffixes = d.Address, d.Name, d.Invocation, d.FSMO, d.UPNSuffixes
 	for _, s := range d.Subject {
 		sid, err := ldapsync.ParseSID(s)
 		if err != nil {

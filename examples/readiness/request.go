@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"go.internal/hybridkit/comgmt"
+	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/adpreflight"
 	"go.internal/hybridkit/scepclient/intune"
 )
@@ -36,6 +37,7 @@ type directory struct {
 	ServerName   string            `json:"serverName"` // in the certificate; the URL's host if absent
 	Name         string            `json:"name"`       // the domain controller that was agreed
 	Address      string            `json:"address"`    // its IP address
+	Invocation   ldapsync.GUID     `json:"invocation"` // invocationId of its database, as an earlier report has it
 	FSMO         map[string]string `json:"fsmo"`       // role to the agreed holder
 	Subject      []string          `json:"subject"`    // SIDs of the account that will read; absent: User
 	Users        *scope            `json:"users"`

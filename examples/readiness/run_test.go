@@ -73,3 +73,18 @@ func TestDemoJSON(t *testing.T) {
 		ids[c.ID] = true
 	}
 }
+
+func TestMerged(t *testing.T) {
+	var all []adpreflight.Check
+	for i := range 25 {
+		all = append(all, adpreflight.Check{Title: "profile", State: adpreflight.Warning, Evidence: strings.Repeat("x", i+1)})
+	}
+	all[3].State, all[3].Evidence = adpreflight.Fail, "two\nlines"
+	c := merged("a.b", "title", all)
+	require.Equal(t, adpreflight.Fail, c.State)
+	require.Equal(t, "two lines", c.Evidence)
+	require.Len(t, c.Details, 10)
+	require.Equal(t, "and 15 more", c.Details[9])
+	require.Equal(t, "profile: warning: x", c.Details[0])
+	require.Empty(t, merged("a", "b", all[:1]).Details)
+}

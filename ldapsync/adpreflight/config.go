@@ -98,6 +98,7 @@ type Config struct {
 
 	DCAddress  string            // of the edge domain controller: an IP address
 	DCName     string            // the DNS name that should answer; "": any
+	Invocation ldapsync.GUID     // invocationId of its database when it was last looked at; zero: not known
 	FSMO       map[string]string // role (see Roles) to the DNS name of the agreed holder; nil: any
 	Suffixes   []string          // UPN suffixes that are verified in the tenant
 	Subject    []ldapsync.SID    // SIDs of the account whose rights count, with its groups; nil: the connected account

@@ -15,6 +15,7 @@ func controllerSpecs() []spec {
 	return []spec{
 		{"dc.answers", "the domain controller answers over LDAP", "operations guide 5.2.2", false, (*runner).answers},
 		{"dc.name", "it is the agreed domain controller", "operations guide 5.2.2, 7.5", false, withRoot((*runner).agreedName)},
+		{"dc.affiliation", "its database is the one that was looked at before", "[MS-ADTS] 3.1.1.1.9 (invocationId)", false, withRoot((*runner).affiliation)},
 		{"dc.global-catalog", "it is a Global Catalog and ready", "operations guide 5.2.2, 7.5; [MS-ADTS] 3.1.1.3.2 (rootDSE)", false, withRoot((*runner).globalCatalog)},
 		{"dc.synchronized", "it has finished its initial replication", "operations guide 7.5; [MS-ADTS] 3.1.1.3.2 (rootDSE)", false, withRoot((*runner).synchronized)},
 		{"dc.clock", "its clock is right", "Kerberos (RFC 4120 section 1.6): clocks within five minutes", false, withRoot((*runner).clock)},
@@ -48,6 +49,26 @@ func (r *runner) agreedName(root entry) verdict {
 	}
 	return fail("connect to "+r.cfg.DCName+" itself, not to a name that stands for several domain controllers",
 		"%s answered where %s was agreed", have, r.cfg.DCName)
+}
+
+// affiliation notices a domain controller that was restored from a backup or made anew under the old name: what was
+// remembered of its change numbers is then worth nothing.
+func (r *runner) affiliation(root entry) verdict {
+	f := r.get(one(root.attrs, "dsServiceName"), "invocationId")
+	if f.err != nil {
+		return unread("the NTDS Settings of the domain controller", f.err)
+	}
+	id, err := ldapsync.GUIDFromBytes([]byte(one(f.attrs, "invocationId")))
+	switch {
+	case err != nil:
+		return notTried("invocationId: %v", err)
+	case r.cfg.Invocation.IsZero():
+		return notApplicable("nothing is known of earlier; invocationId is %s", id)
+	case id != r.cfg.Invocation:
+		return warn("let the next synchronisation read everything; find out who restored or replaced the domain controller",
+			"invocationId is %s, and was %s: the database was restored or replaced", id, r.cfg.Invocation)
+	}
+	return pass("invocationId is still %s", id)
 }
 
 func (r *runner) globalCatalog(root entry) verdict {

@@ -135,7 +135,7 @@ func newEstate(t testing.TB) *estate {
 		Directory: e.open(t, "reader"), Network: e.net, Vantage: adpreflight.FromOrganisation, Service: service(),
 		Scopes: []adpreflight.Scope{{ID: "users", Class: ldapsync.User, OU: usersOU, Attrs: []string{"mail", "objectSid", "sAMAccountName", "title", "userPrincipalName"}},
 			{ID: "devices", Class: ldapsync.Device, OU: devicesOU}},
-		DCAddress: edgeIP, DCName: "edge.ashdown.example", FSMO: map[string]string{"pdc": "dc1.ashdown.example"}, Suffixes: []string{"ashdown.example"},
+		DCAddress: edgeIP, DCName: "edge.ashdown.example", Invocation: ldapsync.GUID(edge.InvocationID()), FSMO: map[string]string{"pdc": "dc1.ashdown.example"}, Suffixes: []string{"ashdown.example"},
 		Answers: adpreflight.Answers{Intune: &yes, Provisioning: "TANSync", SameSignOn: &yes, DedicatedDC: &yes, Track: "hybrid",
 			VPN: adpreflight.VPN{IKE: "IKEv2", Gateway: "20.117.129.167", OnPremisesRange: "192.168.92.40/29", Encryption: "AES-256", Hash: "SHA-256", DHGroup: "Group 14",
 				Lifetime: 27000, PFS: "None", KeyLength: 32, BGP: new(bool), Route: "192.168.88.0/24"}},

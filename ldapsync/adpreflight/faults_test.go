@@ -37,6 +37,7 @@ var faults = []struct {
 	{name: "not synchronised", check: "dc.synchronized", state: adpreflight.Fail, seed: func(_ *testing.T, e *estate) { e.edge.SetRootDSE("isSynchronized", "FALSE") }},
 	{name: "clock", check: "dc.clock", state: adpreflight.Fail, seed: func(_ *testing.T, e *estate) { e.edge.SetRootDSE("currentTime", "20260302085400.0Z") }},
 	{name: "another domain controller", check: "dc.name", state: adpreflight.Fail, seed: func(_ *testing.T, e *estate) { e.cfg.DCName = "edge2.ashdown.example" }},
+	{name: "restored", check: "dc.affiliation", state: adpreflight.Warning, seed: func(t *testing.T, e *estate) { require.NoError(t, e.edge.SetInvocationID(adtest.GUID{1})) }},
 	{name: "isolated", check: "dc.replication", state: adpreflight.Warning, seed: func(t *testing.T, e *estate) {
 		require.NoError(t, e.dc.Delete("CN=from-dc1,CN=NTDS Settings,CN=edge,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration,DC=ashdown,DC=example"))
 	}},

@@ -175,6 +175,13 @@ func TestSamba(t *testing.T) {
 		}
 	}
 	t.Logf("healthy: %d checks in %d ms", len(before.Checks), before.Elapsed.Milliseconds())
+	id, ok := before.Get("dc.affiliation")
+	require.True(t, ok)
+	_, text, _ := strings.Cut(id.Evidence, "invocationId is ")
+	s.run.Invocation, err = ldapsync.ParseGUID(text)
+	require.NoError(t, err)
+	s.run.FSMO = map[string]string{"pdc": before.Server, "rid": before.Server}
+	before = s.report(t)
 	device := "CN=AV-001," + s.devices
 	for _, f := range []struct {
 		name, check string
@@ -223,6 +230,15 @@ func TestSamba(t *testing.T) {
 			s.run.MaxSkew = time.Minute // the controller's clock is not that of the fixtures
 			return func() { s.run.MaxSkew = old }
 		}, nil},
+		{"restored", "dc.affiliation", adpreflight.Warning, func(t *testing.T) func() {
+			old := s.run.Invocation
+			s.run.Invocation = ldapsync.GUID{1}
+			return func() { s.run.Invocation = old }
+		}, nil},
+		{"role elsewhere", "fsmo.agreed", adpreflight.Fail, func(t *testing.T) func() {
+			s.run.FSMO["rid"] = "dc2.ashdown.example"
+			return func() { s.run.FSMO["rid"] = before.Server }
+		}, nil},
 		{"unknown suffix", "users.upn-suffixes", adpreflight.Warning, func(t *testing.T) func() {
 			return s.set(t, "CN=amy,"+s.users, "userPrincipalName", "amy@ashdown.local")
 		}, nil},
@@ -243,4 +259,28 @@ func TestSamba(t *testing.T) {
 			t.Logf("found by %s in %d ms", f.check, after.Elapsed.Milliseconds())
 		})
 	}
+}
+
+// The account of the service needs Allowed to Authenticate on the domain controller.
+func TestSambaSelectiveAuthentication(t *testing.T) {
+	s := openSamba(t)
+	foreign, err := ldapsync.ParseSID("S-1-5-21-1-2-3-1105")
+	require.NoError(t, err)
+	right, err := ldapsync.ParseGUID("68b1d179-0d15-4d4f-ab71-46152e79a7bc")
+	require.NoError(t, err)
+	s.run.Subject = []ldapsync.SID{foreign, s.reader, adsec.AuthenticatedUsers(), adsec.Everyone()}
+	server := "CN=DC1,OU=Domain Controllers," + s.base
+	undo := s.entry(t, server, adsec.ACE{Type: adsec.AllowObject, Mask: adsec.ControlAccess, SID: foreign, ObjectType: right})
+	before := s.report(t)
+	undo()
+	after := s.report(t)
+	for i, c := range after.Checks {
+		want := before.Checks[i].State
+		if c.ID == "trust.allowed-to-authenticate" {
+			require.Equal(t, adpreflight.Pass, want, before.Checks[i].Evidence)
+			want = adpreflight.Fail
+		}
+		require.Equal(t, want, c.State, "%s: %s", c.ID, c.Evidence)
+	}
+	t.Logf("found by trust.allowed-to-authenticate in %d ms", after.Elapsed.Milliseconds())
 }
