@@ -62,6 +62,12 @@ func (g *gatherer) report(ctx context.Context) (*adpreflight.Report, error) {
 	return &report, ctx.Err()
 }
 
+func (g *gatherer) close() {
+	if g.dir != nil {
+		_ = g.dir.Close()
+	}
+}
+
 // config turns the request into the checks of the guide's prerequisites.
 func (g *gatherer) config() (adpreflight.Config, error) {
 	q := g.q

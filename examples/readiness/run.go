@@ -105,6 +105,7 @@ func fromFile(ctx context.Context, name string, stdin io.Reader, stderr io.Write
 		return "", nil, fmt.Errorf("%s: %w", where, err)
 	}
 	g.q = q
+	defer g.close()
 	report, err := g.report(ctx)
 	return q.Organisation, report, err
 }
