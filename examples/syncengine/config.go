@@ -97,6 +97,7 @@ type Directory struct {
 	UserFilter   string            `json:"userFilter"`   // OData: "userType eq 'Member'"
 	DeviceFilter string            `json:"deviceFilter"` // OData
 	Delete       bool              `json:"delete"`       // allow "leave": "delete"
+	budget       *entra.Budget     // shared by all of the application in the tenant
 }
 
 // Track is what is synchronised of one class.
@@ -164,6 +165,7 @@ func loadConfig(path string, stdin io.Reader) (*Config, error) {
 	if c.Organisations, err = expand(c.Organisations); err != nil {
 		return nil, err
 	}
+	shareBudgets(c.Organisations)
 	for i := range c.Organisations {
 		o := &c.Organisations[i]
 		if o.State != "" && o.State != "-" && !filepath.IsAbs(o.State) {

@@ -77,6 +77,45 @@ func (d *Directory) rebase(dir string) {
 	}
 }
 
+// budget is a pace of writes; 0 means what Graph admits of an application.
+func budget(rate float64) *entra.Budget {
+	if rate <= 0 {
+		return new(entra.Budget)
+	}
+	n := max(int(rate), 1)
+	return &entra.Budget{Limits: []entra.Limit{{Writes: n, Per: time.Duration(float64(n) / rate * float64(time.Second))}}}
+}
+
+// shareBudgets gives one budget to all that write with the same application in the same tenant: the slowest that one of
+// them asks for.
+func shareBudgets(list []Organisation) {
+	type application struct{ tenant, client, host string }
+	key := func(o *Organisation) application {
+		return application{o.Target.Auth.TenantID, o.Target.Auth.ClientID, o.Target.Auth.GraphHost}
+	}
+	rates := make(map[application]float64)
+	for i := range list {
+		if o := &list[i]; o.Target.Auth != nil {
+			rate := o.WritesPerSecond
+			if rate <= 0 {
+				rate = 20
+			}
+			if old, ok := rates[key(o)]; !ok || rate < old {
+				rates[key(o)] = rate
+			}
+		}
+	}
+	budgets := make(map[application]*entra.Budget)
+	for i := range list {
+		if o := &list[i]; o.Target.Auth != nil {
+			if budgets[key(o)] == nil {
+				budgets[key(o)] = budget(rates[key(o)])
+			}
+			o.Target.budget = budgets[key(o)]
+		}
+	}
+}
+
 // entra connects to Entra ID. Nothing is sent yet.
 func (d *Directory) entra(rate float64) (*entra.Target, error) {
 	if d.Auth == nil {
@@ -97,8 +136,8 @@ func (d *Directory) entra(rate float64) (*entra.Target, error) {
 		return nil, err
 	}
 	cfg := entra.Config{Client: &entra.Client{Adapter: adapter}, UserFilter: d.UserFilter, DeviceFilter: d.DeviceFilter, PageSize: d.PageSize, Delete: d.Delete}
-	if rate > 0 {
-		cfg.Budget = &entra.Budget{Limits: []entra.Limit{{Writes: max(int(rate), 1), Per: time.Duration(float64(max(int(rate), 1)) / rate * float64(time.Second))}}}
+	if cfg.Budget = d.budget; cfg.Budget == nil {
+		cfg.Budget = budget(rate)
 	}
 	kinds := map[string]entra.Kind{"": entra.Text, "text": entra.Text, "boolean": entra.Boolean, "integer": entra.Integer, "instant": entra.Instant, "binary": entra.Binary}
 	for _, x := range d.Extensions {

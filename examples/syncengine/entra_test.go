@@ -119,3 +119,22 @@ func TestEntraMistakes(t *testing.T) {
 		})
 	}
 }
+
+// TestSharedBudget: what writes with one application in one tenant has one budget, the slowest asked for.
+func TestSharedBudget(t *testing.T) {
+	c, err := loadConfig("-", strings.NewReader(`{"organisations": [
+		{"name": "a", "state": "s", "more": [{"name": "x", "target": {"kind": "entra", "auth": {"tenantId": "t", "clientId": "c"}}, "writesPerSecond": 5, "users": {}},
+			{"name": "y", "target": {"kind": "entra", "auth": {"tenantId": "t", "clientId": "c"}}, "users": {}}]},
+		{"name": "b", "state": "s", "target": {"kind": "entra", "auth": {"tenantId": "u", "clientId": "c"}}, "users": {}}]}`))
+	require.NoError(t, err)
+	var names []string
+	for _, o := range c.Organisations {
+		names = append(names, o.Name)
+	}
+	require.Equal(t, []string{"a.x", "a.y", "b"}, names)
+	x, y, b := c.Organisations[0].Target.budget, c.Organisations[1].Target.budget, c.Organisations[2].Target.budget
+	require.Same(t, x, y)
+	require.NotSame(t, x, b)
+	require.Equal(t, 5, x.Limits[0].Writes)
+	require.Equal(t, 20, b.Limits[0].Writes)
+}

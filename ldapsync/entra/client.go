@@ -166,7 +166,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		e.Err = errors.New("the adapter gave no answer: it does not know kiota's response handlers")
 		return Response{}, e
 	case got.naked && !c.Anonymous:
-		e.Err = ErrNoToken
+		e.Err, e.kind = ErrNoToken, credentials
 		e.Status = got.res.Status
 		return Response{}, e
 	}
@@ -286,7 +286,13 @@ func (c *Client) preflight(ctx context.Context, u *url.URL) error {
 	}
 	native, err := c.Adapter.ConvertToNativeRequest(ctx, c.info(u, &Request{Method: http.MethodGet}))
 	if err != nil {
-		return &Error{Method: http.MethodGet, Path: "(token)", Err: err, kind: credentials}
+		e := &Error{Method: http.MethodGet, Path: "(token for " + u.Host + ")", Err: err, kind: credentials}
+		if k, ok := signIn(err); ok {
+			e.kind = k
+		} else if ctx.Err() != nil {
+			e.kind = permanent
+		}
+		return e
 	}
 	if req, ok := native.(*http.Request); ok && req.Header.Get("Authorization") == "" {
 		return &Error{Method: http.MethodGet, Path: "(token for " + u.Host + ")", Err: ErrNoToken, kind: credentials}

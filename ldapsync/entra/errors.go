@@ -173,6 +173,10 @@ func (e *Error) transport(ctx context.Context, r *Request, err error) *Error {
 	e.Err = err
 	var dial *net.OpError
 	var dns *net.DNSError
+	if k, ok := signIn(err); ok {
+		e.kind = k
+		return e
+	}
 	switch {
 	case r.reads():
 		e.kind = retryable
@@ -185,6 +189,19 @@ func (e *Error) transport(ctx context.Context, r *Request, err error) *Error {
 		e.kind = unclear
 	}
 	return e
+}
+
+// signIn recognises a request that was not sent because there was no token for it. azidentity's errors say by a method
+// that the credential was refused; entraauth's say whether that was so, or the sign-in service was not to be had.
+func signIn(err error) (kind, bool) {
+	var final interface{ NonRetriable() }
+	switch {
+	case errors.Is(err, ldapsync.ErrTransient):
+		return retryable, true
+	case errors.Is(err, ldapsync.ErrCredentials), errors.As(err, &final):
+		return credentials, true
+	}
+	return 0, false
 }
 
 // answer completes the error of an answer that is no success, or was cut off.

@@ -31,6 +31,8 @@ import (
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 	coreauth "github.com/microsoftgraph/msgraph-sdk-go-core/authentication"
+
+	"go.internal/hybridkit/ldapsync"
 )
 
 // A Method is how an application proves who it is.
@@ -174,7 +176,33 @@ func (c Config) Credential() (azcore.TokenCredential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("entraauth: %s: %w", c.Method, err)
 	}
-	return cred, nil
+	return classified{c.Method, cred}, nil
+}
+
+// classified says of an error whether the credential was refused, which is never tried again, or the sign-in service
+// could not be reached or was busy. azidentity puts both into one type.
+type classified struct {
+	method Method
+	azcore.TokenCredential
+}
+
+// GetToken implements azcore.TokenCredential.
+func (c classified) GetToken(ctx context.Context, opt policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := c.TokenCredential.GetToken(ctx, opt)
+	if err == nil {
+		return t, nil
+	}
+	condition := ldapsync.ErrCredentials
+	var failed *azidentity.AuthenticationFailedError
+	if ctx.Err() != nil {
+		return t, fmt.Errorf("entraauth: %s: %w", c.method, errors.Join(ctx.Err(), err))
+	}
+	if errors.As(err, &failed) && c.method != AzureCLI {
+		if r := failed.RawResponse; r == nil || r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= 500 {
+			condition = ldapsync.ErrTransient
+		}
+	}
+	return t, fmt.Errorf("entraauth: %s: %w: %w", c.method, condition, err)
 }
 
 func (c Config) credential(opt policy.ClientOptions) (azcore.TokenCredential, error) {
@@ -298,14 +326,12 @@ func WithCredential(c Config, cred azcore.TokenCredential) (abstractions.Request
 }
 
 // Check signs in and returns the error of that, so that a tool can tell a wrong credential from a wrong permission
-// before it reads anything.
+// before it reads anything. Of credentials made here the error wraps ldapsync.ErrCredentials or ldapsync.ErrTransient.
 func Check(ctx context.Context, c Config, cred azcore.TokenCredential) error {
 	e, err := c.endpoints()
 	if err != nil {
 		return err
 	}
-	if _, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://" + e.graph + "/.default"}, EnableCAE: true}); err != nil {
-		return fmt.Errorf("entraauth: %s: %w", c.Method, err)
-	}
-	return nil
+	_, err = cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://" + e.graph + "/.default"}, EnableCAE: true})
+	return err
 }

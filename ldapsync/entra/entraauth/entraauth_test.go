@@ -8,9 +8,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -186,6 +189,32 @@ func TestWrongSecret(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, entraauth.Check(t.Context(), c, cred), "client-secret")
 }
+
+// TestSignInUnreachable: a sign-in service that is busy or away is ErrTransient, and nothing was sent to Graph.
+func TestSignInUnreachable(t *testing.T) {
+	synctest.Test(t, testSignInUnreachable) // azcore tries several times
+}
+
+func testSignInUnreachable(t *testing.T) {
+	down := roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Host == "login.ashdown.example" {
+			return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
+		}
+		t.Error("something was sent")
+		return nil, io.ErrUnexpectedEOF
+	})
+	c := entraauth.Config{Method: entraauth.ClientSecret, TenantID: tenant, ClientID: app, SecretFile: file(t, "s3cret"), LoginURL: "https://login.ashdown.example/", Transport: down}
+	a, err := entraauth.NewAdapter(c)
+	require.NoError(t, err)
+	_, err = (&entra.Client{Adapter: a}).Do(t.Context(), entra.Request{Method: http.MethodPatch, Path: "/users/x", Body: []byte(`{}`)})
+	require.ErrorIs(t, err, ldapsync.ErrTransient)
+	require.NotErrorIs(t, err, ldapsync.ErrUnclear)
+	require.NotErrorIs(t, err, ldapsync.ErrCredentials)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestAzureCLI: the token of the person who is signed in is asked for by the program az.
 func TestAzureCLI(t *testing.T) {
