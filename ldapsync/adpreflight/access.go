@@ -43,21 +43,27 @@ func (r *runner) mayRead(d *scopeData) verdict {
 		return v
 	}
 	var findings []string
-	remedy := ""
+	var missing []string // attributes that no entry grants
+	remedy, right := "", adsec.Right(0)
 	for _, a := range slices.Sorted(maps.Keys(d.denied)) {
 		x := d.denied[a]
 		findings = append(findings, fmt.Sprintf("%s: %s on %s, such as %s", a, x.verdict, plural(x.objects, d.Class.String()), x.example))
-		if remedy == "" {
-			class := "user"
-			if d.Class == ldapsync.Device {
-				class = "computer"
-			}
-			dn := d.OU
-			if x.verdict.Index >= 0 {
-				dn = x.example
-			}
-			remedy = remedyFor(x.verdict, adsec.Grant{DN: dn, Account: r.cfg.Account, Right: x.right, Property: a, Class: class})
+		if x.verdict.Index < 0 {
+			missing, right = append(missing, a), right|x.right
+		} else if remedy == "" {
+			remedy = remedyFor(x.verdict, adsec.Grant{DN: x.example})
 		}
+	}
+	if len(missing) > 0 {
+		// One attribute is granted alone; several with all others, which is what the delegation of the guide does.
+		grant := adsec.Grant{DN: d.OU, Account: r.cfg.Account, Right: right, Class: "user"}
+		if d.Class == ldapsync.Device {
+			grant.Class = "computer"
+		}
+		if len(missing) == 1 {
+			grant.Property = missing[0]
+		}
+		remedy = strings.TrimPrefix(remedy+"; "+grant.Dsacls(), "; ")
 	}
 	if len(findings) > 0 {
 		return fail(remedy, "%s cannot be read everywhere: a value that is withheld looks like one that was cleared", plural(len(findings), "mapped attribute")).with(findings...)

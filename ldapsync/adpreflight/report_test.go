@@ -211,8 +211,12 @@ func TestRemedyIsDsacls(t *testing.T) {
 	require.Equal(t, adsec.Grant{DN: usersOU, Account: `PROV\svc-sync`, Right: adsec.ListContents}.Dsacls(), c.Remedy)
 	c, _ = r.Get("delegation.users.read")
 	require.Equal(t, adpreflight.Fail, c.State)
-	require.Contains(t, c.Remedy, "dsacls")
+	require.Equal(t, adsec.Grant{DN: usersOU, Account: `PROV\svc-sync`, Right: adsec.ReadProperty, Class: "user"}.Dsacls(), c.Remedy)
 	require.Len(t, c.Details, 5)
+
+	e.cfg.Scopes[0].Attrs = []string{"mail"}
+	c, _ = e.run(t).Get("delegation.users.read")
+	require.Equal(t, adsec.Grant{DN: usersOU, Account: `PROV\svc-sync`, Right: adsec.ReadProperty, Property: "mail", Class: "user"}.Dsacls(), c.Remedy)
 }
 
 // The Global Catalog lacks attributes, silently.
