@@ -319,6 +319,9 @@ func (s *Server) listPlain(c *call, t *resource, all []Object, set string) *answ
 	if o.skip != "" && (!decodeToken(o.skip, &from) || from.Set != t.set || from.After > uint64(len(all))) {
 		return fail(400, codeRequest, "The skip token is invalid.")
 	}
+	if from.Empty {
+		return c.emptyPage(set, from)
+	}
 	page, next := []any{}, 0
 	for i := int(from.After); i < len(all); i++ {
 		if o.filter != nil && !o.filter(all[i]) {
@@ -341,7 +344,7 @@ func (s *Server) listPlain(c *call, t *resource, all []Object, set string) *answ
 		body["@odata.count"] = n
 	}
 	if next > 0 {
-		body["@odata.nextLink"] = c.link("$skiptoken", encodeToken(cursor{Set: t.set, After: uint64(next)}))
+		body["@odata.nextLink"] = c.link("$skiptoken", encodeToken(cursor{Set: t.set, After: uint64(next), Empty: s.config.EmptyPages}))
 	}
 	return &answer{status: http.StatusOK, body: body}
 }

@@ -18,6 +18,7 @@ type deltaToken struct {
 	After  uint64   `json:"a"` // cursor within the round: order in a first round, change number later
 	Select []string `json:"f"`
 	IDs    []string `json:"d"`
+	Empty  bool     `json:"o,omitempty"` // an empty page comes first
 }
 
 // delta answers /users/delta and /devices/delta (page "Use delta query to track changes"). In the first round a property
@@ -32,6 +33,9 @@ func (s *Server) delta(c *call, t *resource) *answer {
 	changes := s.changes(t, &tok)
 	page := []any{}
 	size := s.config.PageSize
+	if tok.Empty {
+		size = 0
+	}
 	if m, ok := preferredPage(c.Header.Get("Prefer")); ok {
 		size = min(size, m)
 	}
@@ -57,9 +61,10 @@ func (s *Server) delta(c *call, t *resource) *answer {
 	tok.Issued = s.clock().Unix()
 	link := c.base + "/" + c.Version + "/" + t.set + "/delta?"
 	if more {
+		tok.Empty = s.config.EmptyPages && !tok.Empty
 		body["@odata.nextLink"] = link + "$skiptoken=" + encodeToken(tok)
 	} else {
-		tok.Since, tok.Until, tok.After = tok.Until, 0, 0
+		tok.Since, tok.Until, tok.After, tok.Empty = tok.Until, 0, 0, false
 		body["@odata.deltaLink"] = link + "$deltatoken=" + encodeToken(tok)
 	}
 	return &answer{status: http.StatusOK, body: body}

@@ -223,7 +223,8 @@ func (s *Server) createObject(c *call, t *resource) *answer {
 // A cursor is where a list goes on, inside a $skiptoken.
 type cursor struct {
 	Set   string `json:"s"`
-	After uint64 `json:"a"` // order of the last object given
+	After uint64 `json:"a"`           // order of the last object given
+	Empty bool   `json:"e,omitempty"` // an empty page comes first
 }
 
 func encodeToken(v any) string {
@@ -244,6 +245,9 @@ func (s *Server) listObjects(c *call, t *resource) *answer {
 	var from cursor
 	if o.skip != "" && (!decodeToken(o.skip, &from) || from.Set != t.set) {
 		return fail(400, codeRequest, "The skip token is invalid.")
+	}
+	if from.Empty {
+		return c.emptyPage(t.set, from)
 	}
 	page, total, last, next := []any{}, 0, uint64(0), false
 	for _, e := range s.dir.candidates(t, o.keys) {
@@ -269,9 +273,17 @@ func (s *Server) listObjects(c *call, t *resource) *answer {
 		body["@odata.count"] = total
 	}
 	if next {
-		body["@odata.nextLink"] = c.link("$skiptoken", encodeToken(cursor{Set: t.set, After: last}))
+		body["@odata.nextLink"] = c.link("$skiptoken", encodeToken(cursor{Set: t.set, After: last, Empty: s.config.EmptyPages}))
 	}
 	return &answer{status: http.StatusOK, body: body}
+}
+
+// emptyPage is a page without objects that leads on to the page at the cursor.
+func (c *call) emptyPage(context string, at cursor) *answer {
+	at.Empty = false
+	return &answer{status: http.StatusOK, body: map[string]any{
+		"@odata.context": c.context(context), "value": []any{}, "@odata.nextLink": c.link("$skiptoken", encodeToken(at)),
+	}}
 }
 
 // link is the URL of the same request with one more option, for a nextLink.

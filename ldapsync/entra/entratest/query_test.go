@@ -194,6 +194,24 @@ func TestPaging(t *testing.T) {
 	require.Len(t, get(t, s, "/users").values(), 10)
 }
 
+func TestEmptyPages(t *testing.T) {
+	s := entratest.New(entratest.Config{PageSize: 2, EmptyPages: true})
+	for range 5 {
+		s.AddUser(nil)
+		s.AddManagedDevice(nil)
+	}
+	for _, link := range []string{"/users", "/deviceManagement/managedDevices", "/users/delta"} {
+		var sizes []int
+		for link != "" {
+			r := get(t, s, link)
+			require.Equal(t, 200, r.status, r.raw)
+			sizes = append(sizes, len(r.values()))
+			link, _ = r.body["@odata.nextLink"].(string)
+		}
+		require.Equal(t, []int{2, 0, 2, 0, 1}, sizes)
+	}
+}
+
 func TestOwners(t *testing.T) {
 	s := vale()
 	d := s.AddDevice(entratest.Object{"displayName": "AV-3"})

@@ -30,6 +30,8 @@ type Config struct {
 	BaseURL string
 	// PageSize is the number of objects in a page where the request has no $top; 0 is 100.
 	PageSize int
+	// EmptyPages puts an empty page with a nextLink before every page but the first, as Microsoft says may come.
+	EmptyPages bool
 	// DeltaLifetime is how long a delta or skip token is good for; 0 is 7 days. Later it is 410 syncStateNotFound.
 	DeltaLifetime time.Duration
 	// DeltaRepeats makes a delta come in an order of its own and some of its items come again on a later page, both of which
