@@ -172,6 +172,9 @@ func TestDsacls(t *testing.T) {
 			DN: "OU=People,DC=ashdown,DC=example", Account: `ASHDOWN\svc-sync`, Right: adsec.ListContents},
 		`dsacls "OU=People,DC=ashdown,DC=example" /I:S /G "ASHDOWN\svc-sync:RP;mail;user"`: {
 			DN: "OU=People,DC=ashdown,DC=example", Account: `ASHDOWN\svc-sync`, Right: adsec.ReadProperty, Property: "mail", Class: "user"},
+		`dsacls "OU=People,DC=ashdown,DC=example" /I:S /G "svc-sync@ashdown.example:RPCA;secret;user"`: {
+			DN: "OU=People,DC=ashdown,DC=example", Account: "svc-sync@ashdown.example", Right: adsec.ReadProperty | adsec.ControlAccess, Property: "secret", Class: "user"},
+		`dsacls "OU=A" /G "x:GEWS"`:            {DN: "OU=A", Account: "x", Right: adsec.GenericExecute | adsec.ValidatedWrite},
 		`dsacls "OU=\\\"A\\\"" /G "x:RP;mail"`: {DN: `OU=\"A\"`, Account: "x", Right: adsec.ReadProperty, Property: "mail"},
 		`dsacls "OU=A\\" /G "x:GR"`:            {DN: `OU=A\`, Account: "x", Right: adsec.GenericRead},
 	} {

@@ -11,10 +11,11 @@ type Grant struct {
 	Class    string // lDAPDisplayName of the objects below DN that it is for; "" for DN itself
 }
 
-// Dsacls returns the command line that makes the grant with dsacls.exe (Microsoft, "Dsacls"), to be run on a
-// domain controller or a machine with the administration tools. It adds one entry and replaces none.
+// Dsacls returns the command line that makes the grant with dsacls.exe (Microsoft, "Dsacls Syntax"), to be run on a
+// domain controller or a machine with the administration tools. It adds one entry and replaces none. Some codes of
+// rights are not those of SDDL: control access is CA there.
 func (g Grant) Dsacls() string {
-	statement := g.Account + ":" + g.Right.sddl()
+	statement := g.Account + ":" + g.Right.dsacls()
 	inherit := ""
 	if g.Property != "" || g.Class != "" {
 		statement += ";" + g.Property

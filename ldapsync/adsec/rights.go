@@ -31,20 +31,22 @@ const (
 	GenericRead          Right = 0x80000000
 )
 
-// rightNames is the only place where the codes of SDDL and the words are written down.
+// rightNames is the only place where the codes of SDDL, those of dsacls.exe where they differ, and the words are
+// written down.
 var rightNames = [...]struct {
-	bit        Right
-	sddl, word string
+	bit          Right
+	sddl, dsacls string
+	word         string
 }{
-	{GenericAll, "GA", "generic all"}, {GenericRead, "GR", "generic read"},
-	{GenericWrite, "GW", "generic write"}, {GenericExecute, "GX", "generic execute"},
-	{CreateChild, "CC", "create child"}, {DeleteChild, "DC", "delete child"},
-	{ListContents, "LC", "list contents"}, {ValidatedWrite, "SW", "validated write"},
-	{ReadProperty, "RP", "read property"}, {WriteProperty, "WP", "write property"},
-	{DeleteTree, "DT", "delete tree"}, {ListObject, "LO", "list object"}, {ControlAccess, "CR", "control access"},
-	{Delete, "SD", "delete"}, {ReadControl, "RC", "read permissions"}, {WriteDAC, "WD", "change permissions"},
-	{WriteOwner, "WO", "change owner"}, {Synchronize, "", "synchronize"},
-	{AccessSystemSecurity, "", "access system security"},
+	{GenericAll, "GA", "", "generic all"}, {GenericRead, "GR", "", "generic read"},
+	{GenericWrite, "GW", "", "generic write"}, {GenericExecute, "GX", "GE", "generic execute"},
+	{CreateChild, "CC", "", "create child"}, {DeleteChild, "DC", "", "delete child"},
+	{ListContents, "LC", "", "list contents"}, {ValidatedWrite, "SW", "WS", "validated write"},
+	{ReadProperty, "RP", "", "read property"}, {WriteProperty, "WP", "", "write property"},
+	{DeleteTree, "DT", "", "delete tree"}, {ListObject, "LO", "", "list object"}, {ControlAccess, "CR", "CA", "control access"},
+	{Delete, "SD", "", "delete"}, {ReadControl, "RC", "", "read permissions"}, {WriteDAC, "WD", "", "change permissions"},
+	{WriteOwner, "WO", "", "change owner"}, {Synchronize, "", "", "synchronize"},
+	{AccessSystemSecurity, "", "", "access system security"},
 }
 
 // String names the bits, for example "read property|list object", and prints the rest in hexadecimal.
@@ -74,6 +76,22 @@ func (r Right) sddl() string {
 	}
 	if rest != 0 {
 		return fmt.Sprintf("0x%x", uint32(r))
+	}
+	return b.String()
+}
+
+// dsacls returns the codes of dsacls.exe. It has none for Synchronize and AccessSystemSecurity, which mean nothing on
+// directory objects or are a privilege.
+func (r Right) dsacls() string {
+	var b strings.Builder
+	for _, e := range rightNames {
+		switch {
+		case r&e.bit == 0:
+		case e.dsacls != "":
+			b.WriteString(e.dsacls)
+		default:
+			b.WriteString(e.sddl)
+		}
 	}
 	return b.String()
 }

@@ -10,13 +10,25 @@ import (
 	"go.internal/hybridkit/ldapsync/adsec"
 )
 
-// An AttrAccess says whether the account may read an attribute of an object, and why.
+// An AttrAccess says whether the account may read an attribute of an object, or list a container, and why.
 type AttrAccess struct {
-	Attr     string
+	Object      ldapsync.DN // whose security descriptor was evaluated
+	Attr        string      // "" for a listing
+	PropertySet string      // the property set the attribute is in, which entries may name instead: "Public-Information"; "" if none
+
 	Presence ldapsync.Presence // what is known after this: Present, Absent only if it may be read, else Unreadable
-	Verdict  adsec.Verdict     // of the object's security descriptor, where it could be evaluated
+	Missing  adsec.Right       // what is not granted: ReadProperty, ControlAccess of a confidential attribute, or both; ListContents; 0 if nothing is or that is not known
+	Verdict  adsec.Verdict     // of the security descriptor, where it could be evaluated
 	Why      string            // one line for messages
-	Remedy   string            // the dsacls command that grants the right, "" if none is needed or known
+
+	// Remedy is the dsacls command that grants what is missing, "" if nothing is, or if no grant would help. Where no
+	// entry grants the right, that is a grant on the container for all objects of the class; where the object does not
+	// inherit, or an inherited entry denies, one on the object itself, which comes before what is inherited.
+	Remedy string
+
+	// Remove says which entry denies, and where it is. An entry that denies on the object itself comes before every
+	// grant and must go; for one that is inherited that is the alternative to Remedy.
+	Remove string
 }
 
 // VerifyAbsent says for each attribute whether it has no value or cannot be read; see ldapsync.AbsenceVerifier.
@@ -50,7 +62,7 @@ func (d *Dir) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []string
 			out[i] = ldapsync.Unreadable
 		}
 		if out[i] != ldapsync.Absent {
-			d.log.Warn("absence is not proved", "object", id.String(), "attribute", a.Attr, "why", a.Why)
+			d.log.Warn("absence is not proved", "object", id.String(), "attribute", a.Attr, "why", a.Why, "remedy", a.Remedy, "remove", a.Remove)
 		}
 	}
 	return out, nil
@@ -99,7 +111,7 @@ type securedObject struct {
 
 func (d *Dir) secured(ctx context.Context, c *conn, id ldapsync.GUID, attrs []string) (securedObject, error) {
 	const sdAttr = "nTSecurityDescriptor"
-	x := d.decoder(0, append([]string{"objectClass", "objectSid", sdAttr}, attrs...))
+	x := d.decoder(0, append([]string{"objectClass", "objectSid", "adminCount", sdAttr}, attrs...))
 	e, err := d.entry(ctx, c, id, request{attrs: x.request(), sdFlags: true})
 	if err != nil {
 		return securedObject{}, err
@@ -130,9 +142,10 @@ func (d *Dir) secured(ctx context.Context, c *conn, id ldapsync.GUID, attrs []st
 }
 
 func (d *Dir) attrAccess(c *conn, s securedObject, attr string) AttrAccess {
-	a := AttrAccess{Attr: attr, Presence: ldapsync.Unreadable, Verdict: adsec.Verdict{Index: -1}}
+	a := AttrAccess{Object: s.DN, Attr: attr, Presence: ldapsync.Unreadable, Verdict: adsec.Verdict{Index: -1}}
 	item, known := d.schema.get(attrKey(attr))
 	class, classKnown := d.schema.get(classKey(s.class))
+	a.PropertySet = adsec.PropertySetName(item.set)
 	switch {
 	case s.Presence(attr) == ldapsync.Present:
 		a.Presence, a.Why = ldapsync.Present, "it has a value"
@@ -160,16 +173,79 @@ func (d *Dir) attrAccess(c *conn, s securedObject, attr string) AttrAccess {
 	if item.searchFlags&flagConfidential != 0 {
 		right |= adsec.ControlAccess // [MS-ADTS] section 3.1.1.4.4
 	}
-	a.Verdict = s.sd.Check(c.root.token, adsec.Query{Right: right, Class: class.id, PropertySet: item.set, Property: item.id, Self: s.sid})
-	a.Why = right.String() + " is " + a.Verdict.String()
-	if a.Verdict.Access == adsec.Granted {
+	q := adsec.Query{Right: right, Class: class.id, PropertySet: item.set, Property: item.id, Self: s.sid}
+	if a.judge(s, c.root.token, q); a.Missing == 0 && a.Verdict.Access == adsec.Granted {
 		a.Presence = ldapsync.Absent
 		return a
 	}
-	if a.Verdict.Access == adsec.Denied && a.Verdict.Index < 0 {
-		a.Remedy = adsec.Grant{DN: s.DN.Parent().String(), Account: d.account(), Right: right, Property: attr, Class: s.class}.Dsacls()
+	of := attr
+	if a.PropertySet != "" {
+		of += " (of " + a.PropertySet + ")"
 	}
+	a.Why = orRight(a.Missing, right).String() + " of " + of + " is " + a.Verdict.String()
+	d.advise(c, &a, s, adsec.Grant{DN: s.DN.Parent().String(), Property: attr, Class: s.class})
 	return a
+}
+
+// orRight returns missing, or what was asked for where it is not known what is missing.
+func orRight(missing, asked adsec.Right) adsec.Right {
+	if missing != 0 {
+		return missing
+	}
+	return asked
+}
+
+// judge asks the security descriptor for each right, and keeps the verdict of the first that is not granted.
+func (a *AttrAccess) judge(s securedObject, token adsec.Token, q adsec.Query) {
+	a.Verdict, a.Missing = s.sd.Check(token, q), 0
+	if a.Verdict.Access == adsec.Granted {
+		return
+	}
+	for _, right := range []adsec.Right{adsec.ListContents, adsec.ReadProperty, adsec.ControlAccess} {
+		if q.Right&right == 0 {
+			continue
+		}
+		one := q
+		one.Right = right
+		v := s.sd.Check(token, one)
+		if v.Access != adsec.Denied {
+			continue
+		}
+		if a.Missing == 0 {
+			a.Verdict = v
+		}
+		a.Missing |= right
+	}
+}
+
+// advise fills in what to do about what is missing. The grant is the one that is right where no entry denies and the
+// object inherits.
+func (d *Dir) advise(c *conn, a *AttrAccess, s securedObject, g adsec.Grant) {
+	if a.Missing == 0 {
+		return // a condition decides: what it means cannot be said
+	}
+	g.Account, g.Right = d.account(), a.Missing
+	onObject := g
+	onObject.DN, onObject.Class = s.DN.String(), ""
+	switch ace := a.Verdict.ACE; {
+	case a.Verdict.Index >= 0 && ace.Flags&adsec.Inherited == 0:
+		a.Remove = "remove the entry " + ace.String() + " from " + s.DN.String() + ": no grant comes before an entry that denies on the object itself"
+		return
+	case a.Verdict.Index >= 0:
+		a.Remove = "or remove the entry " + ace.String() + " from the container above " + s.DN.String() + " where it was set"
+		a.Remedy = onObject.Dsacls()
+	case s.sd.Control&adsec.DACLProtected == 0 || g.Class == "":
+		a.Remedy = g.Dsacls()
+	default:
+		a.Why += "; the object does not inherit from its container"
+		a.Remedy = onObject.Dsacls()
+		if v, _ := s.Get("adminCount"); v != "" && v != "0" {
+			// What is granted on such an object itself is undone within the hour ([MS-ADTS] section 3.1.1.6.1).
+			a.Why += ", because it is or was in an administrative group (adminCount): its entries are copied from AdminSDHolder"
+			onObject.DN = "CN=AdminSDHolder,CN=System," + c.root.defaultNC
+			a.Remedy = onObject.Dsacls()
+		}
+	}
 }
 
 // account names who needs a right, as dsacls takes it.
@@ -195,7 +271,7 @@ func (d *Dir) VerifyListing(ctx context.Context, container ldapsync.Container) (
 		return ldapsync.Unreadable, err
 	}
 	if v.Presence != ldapsync.Present {
-		d.log.Warn("a listing is not proved complete", "container", container.DN.String(), "why", v.Why, "remedy", v.Remedy)
+		d.log.Warn("a listing is not proved complete", "container", container.DN.String(), "why", v.Why, "remedy", v.Remedy, "remove", v.Remove)
 	}
 	return v.Presence, nil
 }
@@ -218,6 +294,7 @@ func (d *Dir) ListAccess(ctx context.Context, container ldapsync.Container) (Att
 		if err != nil {
 			return err
 		}
+		a.Object = s.DN
 		if s.sd == nil {
 			a.Why = s.why
 			return nil
@@ -231,12 +308,10 @@ func (d *Dir) ListAccess(ctx context.Context, container ldapsync.Container) (Att
 			return nil
 		}
 		for _, token := range d.tokens(c) {
-			a.Verdict = s.sd.Check(token, adsec.Query{Right: adsec.ListContents, Class: class.id, Self: s.sid})
+			a.judge(s, token, adsec.Query{Right: adsec.ListContents, Class: class.id, Self: s.sid})
 			a.Why = adsec.ListContents.String() + " is " + a.Verdict.String()
 			if a.Verdict.Access != adsec.Granted {
-				if a.Verdict.Access == adsec.Denied && a.Verdict.Index < 0 {
-					a.Remedy = adsec.Grant{DN: s.DN.String(), Account: d.account(), Right: adsec.ListContents}.Dsacls()
-				}
+				d.advise(c, &a, s, adsec.Grant{DN: s.DN.String()})
 				return nil
 			}
 		}

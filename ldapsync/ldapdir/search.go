@@ -335,15 +335,15 @@ func (s *searching) receive(ctx context.Context) (chunk, error) {
 	}
 	for {
 		s.timer.Reset(s.timeout)
-		before := s.w.received.Load()
+		before := s.w.whole.Load()
 		select {
 		case m := <-s.rt.chunks:
 			return m, nil
 		case <-ctx.Done():
 			return chunk{}, ctx.Err()
 		case <-s.timer.C:
-			if s.w.received.Load() != before {
-				continue // little by little
+			if s.w.whole.Load() != before {
+				continue // the wire is collecting them
 			}
 			return chunk{}, fmt.Errorf("nothing from the server in %v: %w", s.timeout, context.DeadlineExceeded)
 		case <-s.w.closed:

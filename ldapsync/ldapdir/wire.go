@@ -26,10 +26,10 @@ type wire struct {
 	to      int
 	foreign int // bytes left of the message that go-ldap is reading
 
-	sent     atomic.Int64 // bytes written
-	received atomic.Int64 // bytes read
-	free     chan []byte  // buffers for chunks
-	nextID   atomic.Int64
+	sent   atomic.Int64 // bytes written
+	whole  atomic.Int64 // messages of our searches that have come to their end
+	free   chan []byte  // buffers for chunks
+	nextID atomic.Int64
 
 	mu     sync.Mutex
 	routes map[int64]*route
@@ -104,9 +104,11 @@ func (w *wire) fill(n int) error {
 		if w.to == len(w.in) {
 			w.in = append(w.in, make([]byte, len(w.in))...)
 		}
+		if w.broken() {
+			return w.err
+		}
 		k, err := w.Conn.Read(w.in[w.to:])
 		w.to += k
-		w.received.Add(int64(k))
 		if err != nil && w.to-w.from < n {
 			return err
 		}
@@ -129,6 +131,7 @@ func (w *wire) next() error {
 	if err := w.fill(first.size); err != nil {
 		return err
 	}
+	w.whole.Add(1)
 	run, last := first.size, first
 	for run < enough && last.op != opSearchDone {
 		m, err := readHeader(w.in[w.from+run : w.to])
@@ -141,6 +144,7 @@ func (w *wire) next() error {
 			}
 			continue
 		}
+		w.whole.Add(1)
 		run, last = run+m.size, m
 	}
 	w.mu.Lock()
