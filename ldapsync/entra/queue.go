@@ -172,6 +172,7 @@ func (l *lane) remove(it *item) bool {
 		for i, x := range *list {
 			if x == it {
 				*list = append((*list)[:i], (*list)[i+1:]...)
+				l.wake() // there may be nothing left to wait for
 				return true
 			}
 		}
