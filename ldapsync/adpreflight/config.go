@@ -21,7 +21,8 @@ type Directory interface {
 	Search(ctx context.Context, base string, scope int, filter string, attrs []string, each func(dn string, attrs map[string][]string) error) error
 }
 
-// A Network tries connections. Dialer is one. Methods are called concurrently.
+// A Network tries connections. Dialer is one. Methods are called concurrently. Beside the hosts of the Service, the
+// address 198.51.100.253 is tried, which no machine has (RFC 5737), to notice what answers for everyone.
 type Network interface {
 	// Connect opens a TCP connection to host:port and closes it. The error wraps ErrRefused where the host answered
 	// that nothing listens, and is any other error where nothing answered.

@@ -116,6 +116,9 @@ func (r *runner) resolves() verdict {
 		case errors.Is(err, ErrNoSuchName):
 			wrong++
 			details = append(details, h.Name+": no such name")
+		case errors.Is(err, ErrRefused):
+			silent++
+			details = append(details, h.Name+": refused")
 		default:
 			silent++
 			details = append(details, h.Name+": "+r.silence(err))

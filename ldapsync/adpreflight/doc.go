@@ -19,7 +19,8 @@
 //   - vpn.*: the definition of the site-to-site connection (Answers.VPN) against Service.VPN.
 //   - ports.*.out and ports.*.in: every row of the firewall table in both directions, as far as it can be tried from
 //     where the program runs (Vantage). Silence from a host that is not known to listen proves nothing, and is
-//     reported so; the range of dynamic RPC ports is never tried.
+//     reported so; the range of dynamic RPC ports is never tried. An address that no machine has (RFC 5737) is tried
+//     as well: where it answers, a proxy answers for everyone, and no port is said to be open.
 //   - dc.*: the domain controller answers, is the agreed one, a Global Catalog, synchronised, on time, not the only
 //     one, and has replication partners.
 //   - fsmo.*: the operations masters exist and are where it was agreed.

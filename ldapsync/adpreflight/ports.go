@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,10 +98,33 @@ func (r *runner) tryTCP(host string, port uint16) attempt {
 	}
 }
 
+// nobody is an address that no machine has: it is for documentation only (RFC 5737). Where it accepts connections as
+// well, something on the way does so for everyone, such as a transparent proxy, and an open port proves nothing.
+const nobody = "198.51.100.253"
+
+// beyond tries the ports of a rule at addresses on the other side of the VPN. The verdict is for the case that nobody's
+// address accepts connections, too. Where it refuses them, refusals do not show that a host was reached.
+func (r *runner) beyond(p PortRule, addresses []string) (tries []attempt, rejects bool, v verdict, ok bool) {
+	all := r.attempts(p, append(slices.Clone(addresses), nobody))
+	tried := len(addresses) * (len(p.TCP) + len(p.UDP))
+	for _, a := range all[tried:] {
+		if a.outcome == open {
+			v := notTried("something on the way answers for everyone, so that an open port proves nothing: %s, an address that no machine has (RFC 5737)", a.text)
+			v.remedy = "run it where no proxy intercepts connections"
+			return nil, false, v, false
+		}
+		rejects = rejects || a.outcome == refused
+	}
+	return all[:tried], rejects, verdict{}, true
+}
+
 // silence says how nothing answered.
 func (r *runner) silence(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Sprintf("no answer in %v", r.cfg.NetworkTimeout)
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err // without the port of this side, which differs every time
 	}
 	return "no answer: " + err.Error()
 }
@@ -113,10 +137,14 @@ func (r *runner) tryUDP(host string, port uint16) attempt {
 		return attempt{text + "cannot be tried without speaking the service's protocol", skipped}
 	}
 	name := orText(r.cfg.Service.TrustPartner, "localhost")
-	if _, err := r.lookup("udp", address, name); err != nil && !errors.Is(err, ErrNoSuchName) {
+	switch _, err := r.lookup("udp", address, name); {
+	case err == nil, errors.Is(err, ErrNoSuchName):
+		return attempt{text + "answers DNS questions", open}
+	case errors.Is(err, ErrRefused):
+		return attempt{text + "refused", refused}
+	default:
 		return attempt{text + r.silence(err), silent}
 	}
-	return attempt{text + "answers DNS questions", open}
 }
 
 func (r *runner) unable(p PortRule) (verdict, bool) {
@@ -144,7 +172,10 @@ func (r *runner) outward(p PortRule) verdict {
 		v.remedy = "on the domain controller: Test-NetConnection " + p.Hosts[0] + " -Port PORT"
 		return v
 	}
-	tried := r.attempts(p, p.Hosts)
+	tried, rejects, v, ok := r.beyond(p, p.Hosts)
+	if !ok {
+		return v
+	}
 	var details []string
 	bad, answered, unsure := 0, 0, 0
 	per := len(p.TCP) + len(p.UDP)
@@ -153,6 +184,9 @@ func (r *runner) outward(p PortRule) verdict {
 		switch {
 		case a.outcome == open:
 			answered++
+		case a.outcome == refused && !controller && rejects:
+			unsure++
+			a.text += ", which proves nothing: something on the way refuses for everyone"
 		case a.outcome == refused && !controller:
 			answered++
 			a.text += ": the host was reached"
@@ -199,7 +233,16 @@ func (r *runner) inward(p PortRule) verdict {
 	case r.cfg.Vantage == Elsewhere:
 		return notTried("it can be tried from a host of the service only, and this runs elsewhere")
 	}
-	tried := r.attempts(p, []string{r.cfg.DCAddress})
+	var tried []attempt
+	if r.cfg.Vantage == FromService {
+		var v verdict
+		var ok bool
+		if tried, _, v, ok = r.beyond(p, []string{r.cfg.DCAddress}); !ok {
+			return v
+		}
+	} else {
+		tried = r.attempts(p, []string{r.cfg.DCAddress})
+	}
 	var details []string
 	bad := 0
 	for _, a := range tried {

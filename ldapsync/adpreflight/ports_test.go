@@ -60,6 +60,12 @@ func TestHostThatOnlyConnects(t *testing.T) {
 	require.Contains(t, c.Details, "192.168.88.11:389 TCP: refused: the host was reached")
 	require.Contains(t, c.Evidence, "3 attempts of 4")
 
+	e.net.tcp["198.51.100.253:389"] = adpreflight.ErrRefused
+	c = state(t, e.run(t), "ports.ldap.out")
+	require.Contains(t, c.Evidence, "2 attempts of 4")
+	require.Contains(t, c.Details, "192.168.88.11:389 TCP: refused, which proves nothing: something on the way refuses for everyone")
+	delete(e.net.tcp, "198.51.100.253:389")
+
 	e.cfg.Service.Ports[0].Hosts = []string{"192.168.88.11"}
 	delete(e.net.tcp, "192.168.88.11:389")
 	require.Equal(t, adpreflight.NotTried, state(t, e.run(t), "ports.ldap.out").State)
@@ -76,5 +82,21 @@ func TestGuideRoutes(t *testing.T) {
 		if c.ID != "lint.routes" {
 			require.Contains(t, []adpreflight.State{adpreflight.NotTried, adpreflight.NotApplicable}, c.State, "%s: nothing was looked at", c.ID)
 		}
+	}
+}
+
+// A proxy that accepts every connection makes every port look open.
+func TestInterceptedConnections(t *testing.T) {
+	for vantage, direction := range map[adpreflight.Vantage]string{adpreflight.FromOrganisation: "out", adpreflight.FromService: "in"} {
+		e := newEstate(t)
+		e.cfg.Vantage = vantage
+		e.net.tcp["198.51.100.253:88"] = nil
+		r := e.run(t)
+		c := state(t, r, "ports.kerberos."+direction)
+		require.Equal(t, adpreflight.NotTried, c.State)
+		require.Contains(t, c.Evidence, "198.51.100.253:88 TCP: open")
+		require.Equal(t, adpreflight.Pass, state(t, r, "ports.smb."+direction).State)
+		e.net.names["198.51.100.253:53"] = nil
+		require.Equal(t, adpreflight.NotTried, state(t, e.run(t), "ports.dns."+direction).State, "any DNS answer is an answer")
 	}
 }
