@@ -1,4 +1,5 @@
-// Syncengine synchronises users and devices from an organisation's Active Directory to a provisioning directory.
+// Syncengine synchronises users and devices from an organisation's Active Directory to a provisioning directory,
+// to Microsoft Entra ID, or to both.
 //
 //	syncengine demo                              a whole cycle on two directories in this process
 //	syncengine plan    -config FILE [-out PLAN]  what would change, and why

@@ -42,7 +42,7 @@ func (c *Client) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 		return failBatch(results, reqs, err), err
 	}
 	if err := decodeBatch(res, reqs, results); err != nil {
-		e := &Error{Method: outer.Method, Path: outer.Path, RequestID: res.Header.Get("request-id"), Header: res.Header, Err: err, kind: unclear}
+		e := &Error{Method: outer.Method, Path: outer.Path, RequestID: res.Header.Get("request-id"), ClientRequestID: res.client, Header: res.Header, Err: err, kind: unclear}
 		return failBatch(results, reqs, e), e
 	}
 	return results, nil
@@ -165,7 +165,6 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 	if answer.Responses == nil {
 		return errors.New("the answer of the batch has no responses")
 	}
-	client := res.Header.Get("client-request-id")
 	seen := make([]bool, len(reqs))
 	for i := range answer.Responses {
 		it := &answer.Responses[i]
@@ -177,13 +176,13 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 			return fmt.Errorf("the answer of the batch names request %d twice", n)
 		}
 		seen[n-1] = true
-		results[n-1] = it.result(&reqs[n-1], client)
+		results[n-1] = it.result(&reqs[n-1], &res)
 	}
 	for i, ok := range seen {
 		if ok {
 			continue
 		}
-		e := &Error{Method: reqs[i].Method, Path: cutQuery(reqs[i].Path), RequestID: res.Header.Get("request-id"), ClientRequestID: client,
+		e := &Error{Method: reqs[i].Method, Path: cutQuery(reqs[i].Path), RequestID: res.Header.Get("request-id"), ClientRequestID: res.client,
 			Err: errors.New("the answer of the batch leaves this request out"), kind: unclear}
 		if reqs[i].reads() {
 			e.kind = retryable
@@ -193,7 +192,7 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 	return nil
 }
 
-func (it *batchItem) result(r *Request, client string) Result {
+func (it *batchItem) result(r *Request, outer *Response) Result {
 	res := Response{Status: it.Status, Body: it.body()}
 	if len(it.Headers) > 0 {
 		res.Header = make(http.Header, len(it.Headers))
@@ -209,12 +208,16 @@ func (it *batchItem) result(r *Request, client string) Result {
 	if it.Status >= 200 && it.Status < 300 {
 		return Result{Response: res}
 	}
-	e := &Error{Method: r.Method, Path: cutQuery(r.Path), ClientRequestID: client}
+	e := &Error{Method: r.Method, Path: cutQuery(r.Path), ClientRequestID: outer.client}
 	var missing error
 	if it.Status == 0 {
 		missing = errors.New("the answer has no status")
 	}
-	return Result{Err: e.answer(r, res, missing)}
+	e.answer(r, res, missing)
+	if e.RequestID == "" { // Graph's support finds the item by the call's
+		e.RequestID = outer.Header.Get("request-id")
+	}
+	return Result{Err: e}
 }
 
 // body is the raw body: JSON as it is, anything else decoded from the base64 text that a batch carries it in.

@@ -111,6 +111,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	client string // our client-request-id
 }
 
 // ErrNoToken is a request that would go out without Authorization.
@@ -171,6 +173,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		return Response{}, e
 	}
 	if got.res.Status >= 200 && got.res.Status < 300 && got.err == nil {
+		got.res.client = id
 		return got.res, nil
 	}
 	return Response{}, e.answer(&r, got.res, got.err)

@@ -251,3 +251,29 @@ func TestDeltaOdd(t *testing.T) {
 	_, err := g.Follow(t.Context(), ldapsync.User, base+"/x", nil, nil, func(entra.DeltaItem) error { return stop })
 	require.ErrorIs(t, err, stop)
 }
+
+// TestErrorSays: an error carries what Graph's support asks for, from wherever Graph put it.
+func TestErrorSays(t *testing.T) {
+	c := canned{status: 429, header: http.Header{"Request-Id": {"r-1"}, "Date": {"Fri, 20 Nov 2026 10:00:00 GMT"}, "Retry-After": {"Fri, 20 Nov 2026 10:00:07 GMT"},
+		"X-Ms-Throttle-Scope": {"Tenant_Application/Write/a/b"}, "X-Ms-Throttle-Information": {"WriteLimitExceeded"}}, body: `{"error":{"code":"TooManyRequests","message":"slowly","innerError":{"code":"Busy"}}}`}
+	_, err := client(t, c).Do(t.Context(), entra.Request{Method: "PATCH", Path: "/users/x?$select=secret", Body: []byte(`{}`)})
+	require.EqualError(t, err, "entra: PATCH /users/x: HTTP 429 TooManyRequests (Busy): slowly; retry after 7s; throttled in Tenant_Application/Write/a/b [request-id r-1]")
+	var e *entra.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "WriteLimitExceeded", e.Why)
+
+	// Of an item: its own, or the one in its body, or that of the call.
+	for body, want := range map[string]string{
+		`{"id":"1","status":404,"headers":{"request-id":"own"},"body":{"error":{"code":"x","message":"y"}}}`:      "own",
+		`{"id":"1","status":404,"body":{"error":{"code":"x","message":"y","innerError":{"request-id":"inner"}}}}`: "inner",
+		`{"id":"1","status":404,"body":{"error":{"code":"x","message":"y"}}}`:                                     "call",
+	} {
+		c := batchAnswer(body)
+		c.header = http.Header{"Content-Type": {"application/json"}, "Request-Id": {"call"}}
+		got, err := client(t, c).Batch(t.Context(), []entra.Request{{Method: "GET", Path: "/users/x"}})
+		require.NoError(t, err)
+		require.ErrorAs(t, got[0].Err, &e)
+		require.Equal(t, want, e.RequestID)
+		require.NotEmpty(t, e.ClientRequestID)
+	}
+}
