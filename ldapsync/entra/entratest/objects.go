@@ -1,9 +1,11 @@
 package entratest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -250,7 +252,12 @@ func (s *Server) listObjects(c *call, t *resource) *answer {
 		return c.emptyPage(t.set, from)
 	}
 	page, total, last, next := []any{}, 0, uint64(0), false
-	for _, e := range s.dir.candidates(t, o.keys) {
+	among := s.dir.candidates(t, o.keys)
+	if !o.count { // what is on earlier pages counts for nothing else
+		at, _ := slices.BinarySearchFunc(among, from.After+1, func(e *entity, order uint64) int { return cmp.Compare(e.order, order) })
+		among = among[at:]
+	}
+	for _, e := range among {
 		seen := s.dir.view(e, byIndex, true)
 		if !seen.exists || o.filter != nil && !o.filter(seen.data) {
 			continue
