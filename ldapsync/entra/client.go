@@ -58,34 +58,38 @@ type Retry struct {
 	Attempts int           // in all; 0 means 8
 	Base     time.Duration // 0 means 500 ms
 	Max      time.Duration // 0 means 30 s
+	// Longest is how long a Retry-After is waited for; 0 means 15 min. What asks for more is given up, with an error
+	// that says how long (RetryAfter).
+	Longest time.Duration
 }
 
-// Tries is Attempts, or its default.
-func (r Retry) Tries() int {
-	if r.Attempts <= 0 {
-		return 8
+// Again says whether to try again after the given try, from 1, and how long to wait before.
+func (r Retry) Again(try int, err error) (wait time.Duration, ok bool) {
+	attempts, base, most, longest := r.Attempts, r.Base, r.Max, r.Longest
+	if attempts <= 0 {
+		attempts = 8
 	}
-	return r.Attempts
-}
-
-// Wait is how long to wait after the given try, from 1: what the error asks for, else the doubling wait.
-func (r Retry) Wait(try int, err error) time.Duration {
-	var ra interface{ RetryAfter() time.Duration }
-	if errors.As(err, &ra) && ra.RetryAfter() > 0 {
-		return ra.RetryAfter()
-	}
-	base, limit := r.Base, r.Max
 	if base <= 0 {
 		base = 500 * time.Millisecond
 	}
-	if limit <= 0 {
-		limit = 30 * time.Second
+	if most <= 0 {
+		most = 30 * time.Second
+	}
+	if longest <= 0 {
+		longest = 15 * time.Minute
+	}
+	if try >= attempts {
+		return 0, false
+	}
+	var ra interface{ RetryAfter() time.Duration }
+	if errors.As(err, &ra) && ra.RetryAfter() > 0 {
+		return ra.RetryAfter(), ra.RetryAfter() <= longest
 	}
 	d := base << min(try-1, 20)
-	if d > limit || d <= 0 {
-		d = limit
+	if d > most || d <= 0 {
+		d = most
 	}
-	return d
+	return d, true
 }
 
 // A Request is one call of Graph.
@@ -309,10 +313,14 @@ func (c *Client) Get(ctx context.Context, path string, header http.Header) (Resp
 	r := Request{Method: http.MethodGet, Path: path, Header: header}
 	for try := 1; ; try++ {
 		res, err := c.Do(ctx, r)
-		if err == nil || !transient(err) || try >= c.Retry.Tries() {
+		if err == nil || !transient(err) {
 			return res, err
 		}
-		if !sleep(ctx, c.Retry.Wait(try, err)) {
+		wait, again := c.Retry.Again(try, err)
+		if !again {
+			return res, err
+		}
+		if !sleep(ctx, wait) {
 			return res, errors.Join(ctx.Err(), err)
 		}
 	}

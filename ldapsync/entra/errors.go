@@ -310,8 +310,8 @@ func printable(b []byte) string {
 	}, s)
 }
 
-// maxRetryAfter bounds what an answer can make us wait.
-const maxRetryAfter = 15 * time.Minute
+// maxRetryAfter is where a Retry-After is no number to take at its word any more.
+const maxRetryAfter = 7 * 24 * time.Hour
 
 // retryAfter reads the header: seconds, which Graph sends with fractions ("2.128"), or an HTTP date (RFC 9110 section
 // 10.2.3), measured against the answer's own Date so that clocks need not agree. It returns 0 for none or nonsense.

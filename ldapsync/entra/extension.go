@@ -282,10 +282,14 @@ func (c *Client) write(ctx context.Context, budget *Budget, r Request) (Response
 			}
 		}
 		res, err := c.Do(ctx, r)
-		if err == nil || !transient(err) || try >= c.Retry.Tries() {
+		if err == nil || !transient(err) {
 			return res, err
 		}
-		if !sleep(ctx, c.Retry.Wait(try, err)) {
+		wait, again := c.Retry.Again(try, err)
+		if !again {
+			return res, err
+		}
+		if !sleep(ctx, wait) {
 			return res, errors.Join(ctx.Err(), err)
 		}
 	}

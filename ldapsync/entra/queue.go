@@ -312,7 +312,7 @@ func (l *lane) send(batch []*item) {
 	cancel()
 	now := time.Now()
 	throttled, longest := 0, time.Duration(0)
-	var again []*item
+	var later []*item
 	for i, it := range batch {
 		res := results[i]
 		if ctxErr := it.ctx.Err(); ctxErr != nil && res.Err != nil {
@@ -324,18 +324,18 @@ func (l *lane) send(batch []*item) {
 			continue
 		}
 		it.err = res.Err
-		if it.try >= l.q.Retry.Tries() {
+		d, more := l.q.Retry.Again(it.try, res.Err)
+		if !more {
 			it.done(Result{Err: fmt.Errorf("after %d tries: %w", it.try, res.Err)})
 			continue
 		}
-		d := l.q.Retry.Wait(it.try, res.Err)
 		var e *Error
 		if errors.As(res.Err, &e) && e.Status == 429 {
 			throttled++
 			longest = max(longest, d)
 		}
 		it.due = now.Add(d)
-		again = append(again, it)
+		later = append(later, it)
 	}
 	// Where nothing at all was admitted the next batch would only add to it (Microsoft, "Microsoft Graph throttling
 	// guidance": requests that are refused count as well).
@@ -343,7 +343,7 @@ func (l *lane) send(batch []*item) {
 		l.budget.Pause(longest)
 	}
 	l.mu.Lock()
-	l.later = append(l.later, again...)
+	l.later = append(l.later, later...)
 	l.inflight--
 	l.mu.Unlock()
 	l.wake()

@@ -29,7 +29,7 @@ type Config struct {
 	Budget *Budget
 
 	// Parallel, Linger and Retry are those of the Queue. Retry also says how often a write is tried whose outcome
-	// is not clear; before each repetition the object is read.
+	// is not clear; before each repetition the object is read. The zero Retry means the Client's.
 	Parallel int
 	Linger   time.Duration
 	Retry    Retry
@@ -94,6 +94,9 @@ type classInfo struct {
 func New(cfg Config) (*Target, error) {
 	if cfg.Client == nil {
 		return nil, errors.New("entra: Config.Client is nil")
+	}
+	if cfg.Retry == (Retry{}) {
+		cfg.Retry = cfg.Client.Retry
 	}
 	t := &Target{
 		cfg: cfg, client: cfg.Client,

@@ -353,3 +353,89 @@ func TestConcurrentCallers(t *testing.T) {
 	_, err := g.Queue().Do(ctx, entra.Request{Method: "GET", Path: "/users"})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestLongRetryAfter: what asks to wait for hours is given up, and says for how long.
+func TestLongRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := entratest.New(entratest.Config{})
+		id := server.AddUser(entratest.Object{})
+		server.Script(entratest.Fault{Method: "PATCH", Where: entratest.ItemsOnly, Status: 429, RetryAfter: "7200"})
+		begin := time.Now()
+		err := tryWrite(t, target(t, server.Transport()), ldapsync.User, id, "department", nil, []string{"x"})
+		require.ErrorIs(t, err, ldapsync.ErrTransient)
+		var e *entra.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, 2*time.Hour, e.RetryAfter())
+		require.Less(t, time.Since(begin), time.Second)
+	})
+}
+
+// TestMatch: people are found by immutableId, userPrincipalName, mail, employeeId or any other property.
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		name, source, value string
+		cloud               entratest.Object
+		key                 ldapsync.MatchKey
+	}{
+		{"userPrincipalName", "userPrincipalName", "ANN@ashdown.example", entratest.Object{"userPrincipalName": "ann@ashdown.example"}, ldapsync.MatchKey{}},
+		{"mail", "mail", "ann@ashdown.example", entratest.Object{"mail": "ann@ashdown.example"}, ldapsync.MatchKey{}},
+		{"employeeId", "employeeNumber", "4711", entratest.Object{"employeeId": "4711"}, ldapsync.MatchKey{Source: "employeeNumber", Target: "employeeId", Exact: true}},
+		{"extension attribute", "extensionAttribute9", "x-9", entratest.Object{"onPremisesExtensionAttributes": map[string]any{"extensionAttribute4": "x-9"}}, ldapsync.MatchKey{Source: "extensionAttribute9", Target: "extensionAttribute4"}},
+	} {
+		server := entratest.New(entratest.Config{})
+		server.AddUser(entratest.Object{"userPrincipalName": "somebody@ashdown.example"})
+		id := server.AddUser(c.cloud)
+		ad := memdir.New(memdir.Config{})
+		ou, err := ad.AddOU("OU=Staff,DC=ashdown,DC=example")
+		require.NoError(t, err)
+		_, err = ad.Add(ldapsync.NewObject(ldapsync.GUID{}, ou.DN.Child("CN", "Ann"), ldapsync.User, ldapsync.Values(c.source, c.value), ldapsync.Values("department", "Ward 3")))
+		require.NoError(t, err)
+		tr := entra.UsersTrack(ou.DN.String(), ldapsync.Mapping{ldapsync.Copy("department", "department")})
+		if c.key != (ldapsync.MatchKey{}) {
+			tr.Join.Keys = []ldapsync.MatchKey{c.key}
+		}
+		s := &ldapsync.Syncer{Source: ad, Target: target(t, server.Transport()), State: memstate.New(), Organisation: ldapsync.Organisation{Name: "ashdown", Tracks: []ldapsync.Track{tr}}}
+		p, err := s.Plan(t.Context())
+		require.NoError(t, err, c.name)
+		require.Len(t, p.Items, 1, c.name)
+		require.Equal(t, id, p.Items[0].Target.String(), c.name)
+		r, err := s.Apply(t.Context(), p, ldapsync.ApplyOptions{})
+		require.NoError(t, err)
+		require.True(t, r.OK())
+		for _, w := range server.Writes() {
+			require.NotContains(t, string(w.Body), "onPremisesImmutableId", "the anchor is read, not written")
+		}
+	}
+}
+
+// TestDeviceCycle: computers are joined by their objectGUID, get extension attributes, and are left alone on leaving.
+func TestDeviceCycle(t *testing.T) {
+	server := entratest.New(entratest.Config{})
+	ad := memdir.New(memdir.Config{})
+	ou, err := ad.AddOU("OU=PCs,DC=ashdown,DC=example")
+	require.NoError(t, err)
+	away, err := ad.AddOU("OU=Old,DC=ashdown,DC=example")
+	require.NoError(t, err)
+	pc := computer(1)
+	_, err = ad.Add(pc.With("location", "Ward 3"))
+	require.NoError(t, err)
+	id := server.AddDevice(entratest.Object{"deviceId": pc.ID.String(), "displayName": "PC-001", "trustType": "ServerAd", "onPremisesSyncEnabled": true})
+	tr := entra.DevicesTrack(ou.DN.String(), ldapsync.Mapping{ldapsync.Copy("location", "extensionAttribute1")})
+	tr.Scope.Conditions = nil // its certificate is not the matter here
+	s := &ldapsync.Syncer{Source: ad, Target: target(t, server.Transport()), State: memstate.New(), Organisation: ldapsync.Organisation{Name: "ashdown", Tracks: []ldapsync.Track{tr}}}
+	cycle := func() *ldapsync.Plan {
+		p, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		r, err := s.Apply(t.Context(), p, ldapsync.ApplyOptions{Accept: accepts(p)})
+		require.NoError(t, err)
+		require.True(t, r.OK(), r.Problems)
+		return p
+	}
+	require.Equal(t, 1, cycle().Count(ldapsync.ActionUpdate))
+	d, _ := server.Device(id)
+	require.Equal(t, "Ward 3", d["extensionAttributes"].(map[string]any)["extensionAttribute1"])
+	require.NoError(t, ad.Move(pc.ID, away.DN))
+	server.ResetRequests()
+	require.Equal(t, 1, cycle().Count(ldapsync.ActionStop))
+	require.Empty(t, server.Writes())
+}

@@ -223,11 +223,12 @@ func (t *Target) carefully(ctx context.Context, p *patch, send func() error) err
 			t.wrote(p)
 			return nil
 		}
-		if !unclearErr(err) || try >= t.cfg.Retry.Tries() || ctx.Err() != nil {
+		wait, again := t.cfg.Retry.Again(try, err)
+		if !unclearErr(err) || !again || ctx.Err() != nil {
 			return err
 		}
 		last = err
-		if !sleep(ctx, t.cfg.Retry.Wait(try, err)) {
+		if !sleep(ctx, wait) {
 			return errors.Join(err, ctx.Err())
 		}
 	}
@@ -302,14 +303,15 @@ func (t *Target) delete(ctx context.Context, ch *ldapsync.Change, path string) (
 			return ldapsync.GUID{}, fmt.Errorf("entra: delete %s %s: %s: %w", ch.Class, ch.ID, ch.Edits[i].Attr, ldapsync.ErrPrecondition)
 		}
 		_, err = t.queue.Do(ctx, Request{Method: http.MethodDelete, Path: path})
+		wait, again := t.cfg.Retry.Again(try, err)
 		switch {
 		case err == nil, errors.Is(err, ldapsync.ErrNotFound):
 			return ch.ID, nil
-		case !unclearErr(err), try >= t.cfg.Retry.Tries(), ctx.Err() != nil:
+		case !unclearErr(err), !again, ctx.Err() != nil:
 			return ldapsync.GUID{}, err
 		}
 		last = err
-		if !sleep(ctx, t.cfg.Retry.Wait(try, err)) {
+		if !sleep(ctx, wait) {
 			return ldapsync.GUID{}, errors.Join(err, ctx.Err())
 		}
 	}

@@ -156,11 +156,11 @@ func (j *Job) send(ctx context.Context, body []byte) (entra.Response, error) {
 			return entra.Response{}, err
 		}
 		res, err := j.Client.Do(ctx, r)
-		again := errors.Is(err, ldapsync.ErrTransient) || errors.Is(err, ldapsync.ErrUnclear)
-		if err == nil || !again || try >= j.Retry.Tries() || ctx.Err() != nil {
+		wait, again := j.Retry.Again(try, err)
+		if err == nil || !again || ctx.Err() != nil || !errors.Is(err, ldapsync.ErrTransient) && !errors.Is(err, ldapsync.ErrUnclear) {
 			return res, err
 		}
-		t := time.NewTimer(j.Retry.Wait(try, err))
+		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
