@@ -97,6 +97,11 @@ func cut[B bytestring](s B) (tag byte, content, rest B, err error) {
 
 // expect is cut for an element whose tag is known.
 func expect[B bytestring](tag byte, s B) (content, rest B, err error) {
+	if len(s) >= 2 && s[0] == tag && s[1] < 0x80 { // most are short
+		if end := 2 + int(s[1]); end <= len(s) {
+			return s[2:end], s[end:], nil
+		}
+	}
 	t, content, rest, err := cut(s)
 	if err == nil && t != tag {
 		err = errMalformed

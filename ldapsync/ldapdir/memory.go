@@ -50,24 +50,27 @@ func (m *memory) values(set []byte) ([]string, error) {
 		return nil, err
 	}
 	n, size := 1, len(v)
-	for ; len(rest) > 0; n++ {
-		if v, rest, err = expect(tagOctets, rest); err != nil {
+	for more := rest; len(more) > 0; n++ { // one value is the rule
+		var next []byte
+		if next, more, err = expect(tagOctets, more); err != nil {
 			return nil, err
 		}
-		size += len(v)
+		size += len(next)
 	}
 	m.room(size)
 	if cap(m.vals)-len(m.vals) < n {
 		m.vals = make([]string, 0, max(valueAtOnce, n))
 	}
 	first := len(m.vals)
-	for rest = set; len(rest) > 0; {
-		v, rest, _ = expect(tagOctets, rest)
+	for {
 		from := m.text.Len()
 		m.text.Write(v)
 		m.vals = append(m.vals, m.text.String()[from:])
+		if len(rest) == 0 {
+			return m.vals[first:len(m.vals):len(m.vals)], nil
+		}
+		v, rest, _ = expect(tagOctets, rest)
 	}
-	return m.vals[first:len(m.vals):len(m.vals)], nil
 }
 
 // attrs returns n zero attributes.
