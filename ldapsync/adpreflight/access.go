@@ -48,7 +48,9 @@ func (r *runner) mayRead(d *scopeData) verdict {
 	for _, a := range slices.Sorted(maps.Keys(d.denied)) {
 		x := d.denied[a]
 		findings = append(findings, fmt.Sprintf("%s: %s on %s, such as %s", a, x.verdict, plural(x.objects, d.Class.String()), x.example))
-		if x.verdict.Index < 0 {
+		if x.verdict.Index < 0 && x.alone {
+			remedy = "tick inheritance in the Security tab (advanced) of " + x.example + ", or, where it belongs to an administrator, grant the right on CN=AdminSDHolder,CN=System: the object does not inherit from the organisational unit"
+		} else if x.verdict.Index < 0 {
 			missing, right = append(missing, a), right|x.right
 		} else if remedy == "" {
 			remedy = remedyFor(x.verdict, adsec.Grant{DN: x.example})

@@ -219,6 +219,21 @@ func TestRemedyIsDsacls(t *testing.T) {
 	require.Equal(t, adsec.Grant{DN: usersOU, Account: `PROV\svc-sync`, Right: adsec.ReadProperty, Property: "mail", Class: "user"}.Dsacls(), c.Remedy)
 }
 
+// An administrator's object does not inherit what is delegated on the organisational unit.
+func TestProtectedObject(t *testing.T) {
+	e := newEstate(t)
+	sd := adsec.Descriptor{Control: adsec.DACLProtected, Owner: adsec.System(), DACL: &adsec.ACL{ACEs: []adsec.ACE{
+		{Type: adsec.Allow, Mask: adsec.ReadControl | adsec.ListObject, SID: adsec.AuthenticatedUsers()}}}}
+	raw, err := sd.MarshalBinary()
+	require.NoError(t, err)
+	require.NoError(t, e.dc.Set("CN=Ben Okoro,"+usersOU, "nTSecurityDescriptor", string(raw)))
+	c, _ := e.run(t).Get("delegation.users.read")
+	require.Equal(t, adpreflight.Fail, c.State)
+	require.Contains(t, c.Details[0], "on 1 user, such as CN=Ben Okoro")
+	require.Contains(t, c.Remedy, "AdminSDHolder")
+	require.NotContains(t, c.Remedy, "dsacls")
+}
+
 // The Global Catalog lacks attributes, silently.
 func TestPartialSet(t *testing.T) {
 	e := newEstate(t)

@@ -59,6 +59,7 @@ type denial struct {
 	example string
 	verdict adsec.Verdict
 	right   adsec.Right
+	alone   bool // the example does not inherit from the organisational unit
 }
 
 func (r *runner) scopeOf(root entry, s Scope) *scopeData {
@@ -101,7 +102,7 @@ func (r *runner) readScope(root entry, d *scopeData) error {
 	if d.Class == ldapsync.Device {
 		attrs = []string{"objectClass", "objectGUID", "nTSecurityDescriptor", "userCertificate", "userAccountControl", "operatingSystem", "operatingSystemVersion", "dNSHostName"}
 	}
-	seen := map[string]map[string]adsec.Verdict{}
+	seen := map[string]judgement{}
 	n := 0
 	err = r.cfg.Directory.Search(r.ctx, d.OU, 1, "(objectClass=user)", attrs, func(dn string, a map[string][]string) error {
 		if n++; n > r.cfg.MaxObjects {
@@ -129,18 +130,25 @@ func isComputer(e entry) bool {
 	return slices.ContainsFunc(e.attrs["objectclass"], func(c string) bool { return strings.EqualFold(c, "computer") })
 }
 
+// A judgement is what one security descriptor says about the mapped attributes.
+type judgement struct {
+	verdicts map[string]adsec.Verdict
+	alone    bool // it is protected from inheritance, as AdminSDHolder makes those of administrators ([MS-ADTS] 3.1.1.6.1)
+}
+
 // judge evaluates the rights on one object. Objects in one place mostly have one and the same descriptor.
-func (d *scopeData) judge(e entry, seen map[string]map[string]adsec.Verdict) {
+func (d *scopeData) judge(e entry, seen map[string]judgement) {
 	classes := e.attrs["objectclass"]
 	if d.noToken != nil || len(classes) == 0 {
 		return
 	}
 	raw := one(e.attrs, "nTSecurityDescriptor")
 	class := "c " + strings.ToLower(classes[len(classes)-1])
-	verdicts, ok := seen[class+raw]
+	j, ok := seen[class+raw]
 	if !ok {
-		verdicts = map[string]adsec.Verdict{}
+		j.verdicts = map[string]adsec.Verdict{}
 		sd, err := adsec.Parse([]byte(raw))
+		j.alone = err == nil && sd.Control&adsec.DACLProtected != 0
 		for _, a := range d.Attrs {
 			item, known := d.schema["a "+strings.ToLower(a)]
 			switch {
@@ -150,22 +158,22 @@ func (d *scopeData) judge(e entry, seen map[string]map[string]adsec.Verdict) {
 			case err != nil:
 				d.unsure[a] = e.dn + ": " + err.Error()
 			default:
-				verdicts[a] = sd.Check(d.token, adsec.Query{Right: item.right(), Class: d.schema[class].id, PropertySet: item.set, Property: item.id})
+				j.verdicts[a] = sd.Check(d.token, adsec.Query{Right: item.right(), Class: d.schema[class].id, PropertySet: item.set, Property: item.id})
 			}
 		}
 		const differing = 1000 // descriptors that are kept
 		if len(seen) < differing {
-			seen[class+raw] = verdicts
+			seen[class+raw] = j
 		}
 	}
 	d.judged++
-	for a, v := range verdicts {
+	for a, v := range j.verdicts {
 		switch v.Access {
 		case adsec.Undetermined:
 			d.unsure[a] = e.dn + ": " + v.String()
 		case adsec.Denied:
 			if d.denied[a] == nil {
-				d.denied[a] = &denial{example: e.dn, verdict: v, right: d.schema["a "+strings.ToLower(a)].right()}
+				d.denied[a] = &denial{example: e.dn, verdict: v, right: d.schema["a "+strings.ToLower(a)].right(), alone: j.alone}
 			}
 			d.denied[a].objects++
 		}

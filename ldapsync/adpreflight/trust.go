@@ -245,7 +245,7 @@ func (r *runner) allowedToAuthenticate(root entry, trust *trustData) verdict {
 	case adsec.Undetermined:
 		return notTried("%s is %s", c.computer, v)
 	}
-	return fail(fmt.Sprintf(`dsacls "%s" /G "%s:CA;Allowed to Authenticate"`, c.computer, r.cfg.Account),
+	return fail(adsec.Grant{DN: c.computer, Account: r.cfg.Account, Right: adsec.ControlAccess, Property: "Allowed to Authenticate"}.Dsacls(),
 		"Allowed to Authenticate on %s is %s", c.computer, v)
 }
 
