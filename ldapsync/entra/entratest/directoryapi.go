@@ -65,14 +65,20 @@ func (s *Server) insert(kind *resource, data Object) (string, error) {
 	return s.dir.add(kind, o, false).id, nil
 }
 
+// MaxLoad is the number of bytes of one document that [Server.Load] takes.
+const MaxLoad = 256 << 20
+
 // Load adds the users and devices of a Graph document, such as what a GET of /users or /devices of a real tenant answered: a
 // page with value, an array, or one object. An object is what its @odata.type says, else what has a userPrincipalName
 // is a user and what has a deviceId a device. It returns how many were added; the first object that is neither, or has
 // properties that its type does not, ends it with an error that names it. Directory extensions have to be defined before.
 func (s *Server) Load(r io.Reader) (int, error) {
-	b, err := io.ReadAll(r)
+	b, err := io.ReadAll(io.LimitReader(r, MaxLoad+1))
 	if err != nil {
 		return 0, fmt.Errorf("entratest: %w", err)
+	}
+	if len(b) > MaxLoad {
+		return 0, fmt.Errorf("entratest: more than %d bytes", MaxLoad)
 	}
 	v, err := decodeJSON(b)
 	if err != nil {
