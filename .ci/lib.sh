@@ -21,6 +21,8 @@ check() {
   local out
   if out=$("$@" 2>&1); then ok "$name"; else bad "$name"; printf '%s\n' "$out" | tail -n 40 | sed 's/^/        /'; fi
 }
+# row WHAT OURS PEER RATIO LIMIT: a line of the table that .ci/bench makes; nothing where nobody makes one.
+row() { [ -z "${BENCH_ROWS:-}" ] || printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>"$BENCH_ROWS"; }
 # finish: print the step's counts where .ci/run finds them and exit.
 finish() {
   [ -z "${CI_COUNTS:-}" ] || printf '%d %d %d\n' "$ok_n" "$bad_n" "$skip_n" >>"$CI_COUNTS"

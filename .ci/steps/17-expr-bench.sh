@@ -13,6 +13,7 @@ ours=$(best '^BenchmarkTypical/expr') peer=$(best '^BenchmarkTypical/go')
 ratio=$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.2f", b ? a / b : 99 }')
 line="typical expression $ours ns, by hand $peer ns: $ratio times as long"
 if awk -v r="$ratio" 'BEGIN { exit !(r <= 5) }'; then ok "$line"; else bad "$line (want at most 5)"; fi
+row "expr: a typical expression" "$ours ns" "$peer ns (the same in Go)" "$ratio" "≤ 5"
 allocs=$(awk '$1 ~ /^BenchmarkConstant/ { for (i = 2; i < NF; i++) if ($(i + 1) == "allocs/op" && $i > m) m = $i } END { print m + 0 }' "$out")
 if [ "$allocs" -eq 0 ]; then ok "a constant expression allocates nothing"; else bad "a constant expression allocates $allocs times"; fi
 finish

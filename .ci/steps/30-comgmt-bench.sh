@@ -11,6 +11,7 @@ fi
 best() { awk -v name="$1" '$1 ~ name { for (i = 2; i < NF; i++) if ($(i + 1) == "MB/s" && $i > m) m = $i } END { print m + 0 }' "$out"; }
 ours=$(best '^BenchmarkRead') peer=$(best '^BenchmarkPeerRegexp')
 ratio=$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.0f", b ? a / b : 0 }')
+row "comgmt/cmlog: reading logs" "$ours MB/s" "$peer MB/s (one regular expression)" "$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.3f", b / a }')" "≤ 0.05"
 line="log reader $ours MB/s, one regular expression $peer MB/s: $ratio times as fast"
 if [ "$ratio" -ge 20 ]; then ok "$line"; else bad "$line (want 20)"; fi
 finish
