@@ -45,8 +45,9 @@ type decoder struct {
 	wanted []string       // as the caller spelled them, sorted without case
 	all    bool           // "*" or "+" is among them
 
-	fields map[string]field
-	order  []place         // the attributes of the entry before: most have the same in the same order
+	fields map[string]*field
+	start  field           // its next is the first attribute of an entry
+	last   *field          // the attribute before the one that is looked at
 	filled []bool          // of wanted, in the entry that is being decoded
 	extra  []ldapsync.Attr // those that only "*" asks for
 
@@ -56,26 +57,23 @@ type decoder struct {
 
 // field is what becomes of an attribute with one description.
 type field struct {
+	description string
+	next        *field // the one that followed it in an entry
+
 	name string // "" to drop it
 	slot int    // place of the name in wanted, -1 if it is not among them
 	id   bool
 	kind byte // 'c' objectClass, 't' objectCategory, 0 others
 }
 
-// place is what the attribute at a place of the entry before was.
-type place struct {
-	description string
-	field       field
-}
-
 // maxAttributes bounds an entry. The schema of a large forest has some 5,000 attributes.
 const maxAttributes = 1 << 15
 
-// maxFields bounds the cache of descriptions; ranges make new ones.
-const maxFields = 1024
+// maxFields and maxDescription bound the cache of descriptions; ranges make new ones.
+const maxFields, maxDescription = 1024, 256
 
 func (d *Dir) decoder(class ldapsync.Class, attrs []string) *decoder {
-	x := &decoder{d: d, class: class, fields: map[string]field{}}
+	x := &decoder{d: d, class: class, fields: map[string]*field{}}
 	for _, a := range attrs {
 		switch {
 		case a == "*" || a == "+":
@@ -120,42 +118,58 @@ func (x *decoder) request() []string {
 	return out
 }
 
-// look says what becomes of an attribute, the i-th of its entry, and of what range its values are.
-func (x *decoder) look(i int, described []byte) (field, *valueRange, error) {
-	if i < len(x.order) && x.order[i].description == string(described) {
-		return x.order[i].field, nil, nil
+// look says what becomes of an attribute, and of what range its values are. Servers return attributes in the same
+// order, of which an entry leaves some out.
+func (x *decoder) look(description []byte) (*field, *valueRange, error) {
+	f := x.last.next
+	for range 4 {
+		if f == nil {
+			break
+		}
+		if f.description == string(description) {
+			x.last = f
+			return f, nil, nil
+		}
+		f = f.next
 	}
-	description := string(described)
-	f, ok := x.fields[description]
+	f, ok := x.fields[string(description)]
 	if !ok {
-		name, ranged, err := splitName(description)
-		if err != nil {
-			return field{}, nil, err
+		var ranged *valueRange
+		var err error
+		if f, ranged, err = x.field(string(description)); err != nil {
+			return nil, nil, err
 		}
-		f.slot = slices.IndexFunc(x.wanted, func(w string) bool { return sameName(w, name) })
-		if f.slot >= 0 {
-			f.name = x.wanted[f.slot]
-		} else if x.all {
-			f.name = name
-		}
-		f.id = sameName(name, x.d.cfg.Kind.idAttr())
-		switch {
-		case sameName(name, "objectClass"):
-			f.kind = 'c'
-		case sameName(name, "objectCategory"):
-			f.kind = 't'
-		}
-		if ranged != nil || len(x.fields) >= maxFields {
+		if ranged != nil || len(x.fields) >= maxFields || len(description) > maxDescription {
 			return f, ranged, nil
 		}
-		x.fields[description] = f
+		x.fields[f.description] = f
 	}
-	if i < len(x.order) {
-		x.order[i] = place{description, f}
-	} else if i == len(x.order) && i < maxFields {
-		x.order = append(x.order, place{description, f})
+	if (x.last.next == nil || f.next == nil) && f != x.last {
+		x.last.next = f
 	}
+	x.last = f
 	return f, nil, nil
+}
+
+func (x *decoder) field(description string) (*field, *valueRange, error) {
+	name, ranged, err := splitName(description)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &field{description: description, id: sameName(name, x.d.cfg.Kind.idAttr())}
+	f.slot = slices.IndexFunc(x.wanted, func(w string) bool { return sameName(w, name) })
+	if f.slot >= 0 {
+		f.name = x.wanted[f.slot]
+	} else if x.all {
+		f.name = name
+	}
+	switch {
+	case sameName(name, "objectClass"):
+		f.kind = 'c'
+	case sameName(name, "objectCategory"):
+		f.kind = 't'
+	}
+	return f, ranged, nil
 }
 
 // object decodes an entry. Attributes of which values are missing are returned in rest.
@@ -167,6 +181,7 @@ func (x *decoder) object(e lentEntry) (o ldapsync.Object, rest []more, err error
 		category string
 	)
 	attrs := x.memory.attrs(len(x.wanted))
+	x.last = &x.start
 	clear(x.filled)
 	x.extra = x.extra[:0]
 	fail := func(err error) (ldapsync.Object, []more, error) {
@@ -180,7 +195,7 @@ func (x *decoder) object(e lentEntry) (o ldapsync.Object, rest []more, err error
 		if i == maxAttributes {
 			return fail(fmt.Errorf("more than %d attributes", maxAttributes))
 		}
-		f, ranged, err := x.look(i, description)
+		f, ranged, err := x.look(description)
 		if err != nil {
 			return fail(err)
 		}

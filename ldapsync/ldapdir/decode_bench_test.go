@@ -8,7 +8,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 )
 
-// BenchmarkDecode makes objects of 1,000 entries of 17 values that have arrived, without a network, beside what the
+// BenchmarkDecode makes objects of 1,000 entries of 16 values that have arrived, without a network, beside what the
 // library behind go-ldap needs to take the same bytes apart.
 func BenchmarkDecode(b *testing.B) {
 	const n = 1000
@@ -16,7 +16,10 @@ func BenchmarkDecode(b *testing.B) {
 	var page []byte
 	for i := range n {
 		list := tlv(tagSequence, tlv(tagOctets, "objectGUID"), tlv(tagSet, tlv(tagOctets, fmt.Sprintf("%016d", i))))
-		for _, a := range attrs {
+		for j, a := range attrs {
+			if (i+j)%20 == 0 {
+				continue // not everybody has everything
+			}
 			values := tlv(tagOctets, fmt.Sprintf("%s %06d", a, i))
 			if a == "telephoneNumber" {
 				values += tlv(tagOctets, fmt.Sprintf("+44 20 7946 %06d", i))
