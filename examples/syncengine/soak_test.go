@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -306,7 +305,7 @@ func TestSoakKilled(t *testing.T) {
 		time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
 		s.live()
 		for _, c := range []*exec.Cmd{cmd, second} {
-			if c != nil && c.Process.Signal(syscall.SIGKILL) == nil {
+			if c != nil && c.Process.Kill() == nil {
 				_ = c.Wait()
 				killed++
 			}
@@ -323,4 +322,28 @@ func TestSoakChild(t *testing.T) {
 		t.Skip("only TestSoakKilled starts this")
 	}
 	os.Exit(run(context.Background(), []string{"run", "-config", config, "-interval", "1ms"}, nil, os.Stdout, os.Stderr))
+}
+
+// TestFullDisk: with no room for the state nothing is written to the target; with room again everything is.
+func TestFullDisk(t *testing.T) {
+	small := os.Getenv("TMPDIR_SMALL")
+	if small == "" {
+		t.Skip("TMPDIR_SMALL names no small file system: .ci/run step 15-soak makes one")
+	}
+	state := filepath.Join(small, "ashdown.state")
+	s := newSite(t, replace(`"state": "ashdown.state"`, fmt.Sprintf(`"state": %q`, state)))
+	filler := filepath.Join(small, "filler")
+	require.NoError(t, os.WriteFile(filler, make([]byte, 200<<10), 0o600))
+	before := s.dump(t)
+	for range 3 {
+		code, _, errs := call(t, "", "apply", "-config", s.config)
+		require.Equal(t, exitError, code)
+		require.Contains(t, errs, "no space left on device")
+	}
+	require.Equal(t, before, s.dump(t), "nothing was written that could not be remembered")
+	require.NoError(t, os.Remove(filler))
+	require.NoError(t, exec.Command("mount", "-o", "remount,size=64m", small).Run())
+	code, out, errs := call(t, "", "apply", "-config", s.config)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "308 written to the target")
 }
