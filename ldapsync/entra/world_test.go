@@ -105,7 +105,7 @@ func (w world) value(attr string, values []string) any {
 		}
 		list[i] = v
 	}
-	if attr == "photos" || attr == "otherMails" {
+	if p := w.property(attr); p == "photos" || p == "otherMails" {
 		return list
 	}
 	return list[0]
@@ -156,6 +156,8 @@ func (w world) read(class ldapsync.Class, o entratest.Object) (ldapsync.Object, 
 	for name, v := range o {
 		if n, ok := back[name]; ok {
 			name = n
+		} else if _, shadowed := w.names[name]; shadowed {
+			continue
 		}
 		switch v := v.(type) {
 		case string:
