@@ -439,3 +439,26 @@ func TestDeviceCycle(t *testing.T) {
 	require.Equal(t, 1, cycle().Count(ldapsync.ActionStop))
 	require.Empty(t, server.Writes())
 }
+
+// TestEnginePace: through the whole engine, with reads before and after each write and 300 ms for every call, forty
+// workers use the budget up.
+func TestEnginePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := entratest.New(entratest.Config{})
+		ad, _ := estate(t, server, 1000)
+		g := target(t, server.Transport(), func(c *entra.Config) { c.Budget, c.Settle, c.Linger = nil, 0, 0 })
+		s := &ldapsync.Syncer{Source: ad, Target: g, State: memstate.New(), Workers: 40, TempDir: t.TempDir(),
+			Organisation: ldapsync.Organisation{Name: "ashdown", Tracks: []ldapsync.Track{track(ldapsync.Copy("department", "department"))}}}
+		p, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		server.Script(entratest.Fault{Path: "/$batch", Where: entratest.OuterOnly, Times: -1, Delay: 300 * time.Millisecond})
+		begin := time.Now()
+		r, err := s.Apply(t.Context(), p, ldapsync.ApplyOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 1000, r.Writes)
+		took := time.Since(begin)
+		t.Logf("%s for 1,000 writes", took)
+		require.Less(t, took, 53*time.Second)
+		require.Equal(t, 20, entratest.Peak(server.Writes(), time.Second))
+	})
+}
