@@ -3,8 +3,10 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.internal/hybridkit/ldapsync"
@@ -148,4 +150,25 @@ func (d *Directory) entra(rate float64) (*entra.Target, error) {
 		cfg.Extensions = append(cfg.Extensions, entra.Extension{Name: x.Name, AppID: x.AppID, Kind: k, Multi: x.Multi, Users: x.Users, Devices: x.Devices, Synced: x.Synced})
 	}
 	return entra.New(cfg)
+}
+
+// foretell says which items of a plan Entra ID would refuse because Active Directory is the authority.
+func (t *tool) foretell(s *ldapsync.Syncer, p *ldapsync.Plan) error {
+	g, ok := s.Target.(*entra.Target)
+	if !ok {
+		return nil
+	}
+	refused, err := g.CheckPlan(t.ctx, p)
+	if err != nil {
+		return fmt.Errorf("looking up what can be written: %w", err)
+	}
+	const most = 20
+	for n, i := range slices.Sorted(maps.Keys(refused)) {
+		if n == most {
+			fmt.Fprintf(t.stderr, "syncengine: … and %d more\n", len(refused)-most)
+			break
+		}
+		fmt.Fprintf(t.stderr, "syncengine: %s will be refused: %v\n", p.Items[i].TargetDN, refused[i])
+	}
+	return nil
 }

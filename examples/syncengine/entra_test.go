@@ -57,6 +57,15 @@ func TestBothTargets(t *testing.T) {
 	require.NoError(t, cloudAccounts(s.src, server))
 	config := withEntra(t, s, server, entraUsers)
 
+	upn := server.Users()[3]["userPrincipalName"].(string)
+	require.True(t, server.SetUser(upn, entratest.Object{"onPremisesSyncEnabled": true}))
+	code, _, errs := call(t, "", "plan", "-config", config, "-org", "ashdown-vale.entra", "-quiet")
+	require.Equal(t, exitFindings, code)
+	require.Contains(t, errs, "CN="+upn+" will be refused")
+	require.Contains(t, errs, "synchronised from Active Directory, which is the authority")
+	require.Equal(t, 1, strings.Count(errs, "\n"))
+	require.True(t, server.SetUser(upn, entratest.Object{"onPremisesSyncEnabled": nil}))
+
 	code, out, errs := call(t, "", "apply", "-config", config)
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "308 written")

@@ -259,6 +259,9 @@ func (t *tool) plan([]string) (int, error) {
 		if err != nil {
 			return exitError, err
 		}
+		if err := t.foretell(s, p); err != nil {
+			return exitError, err
+		}
 		if !p.Empty() || len(p.Trips) > 0 || p.Count(ldapsync.ActionConflict) > 0 {
 			return exitFindings, nil
 		}
