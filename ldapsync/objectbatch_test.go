@@ -127,3 +127,44 @@ func BenchmarkHeld(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/object")
 	})
 }
+
+// FuzzObjectBatch adds objects with any name and values to a batch and takes them out again.
+func FuzzObjectBatch(f *testing.F) {
+	f.Add("CN=a,OU=x,DC=y", "cn", "a", "\x00\xff")
+	f.Add(`CN=Oakley\, Ann,OU=x`, "title", "", "b")
+	f.Add(" CN = a+SN=b ;DC=y", "", strings.Repeat("x", 300), "")
+	f.Fuzz(func(t *testing.T, name, attr, v1, v2 string) {
+		dn, err := ldapsync.ParseDN(name)
+		if err != nil {
+			return
+		}
+		var b ldapsync.ObjectBatch
+		want := []ldapsync.Object{
+			ldapsync.NewObject(ldapsync.GUID{1}, dn, ldapsync.User, ldapsync.Values(attr, v1, v2), ldapsync.Values("cn", v2)),
+			ldapsync.NewObject(ldapsync.GUID{2}, dn, 0, ldapsync.Attr{Name: attr, Presence: ldapsync.Unreadable}),
+			ldapsync.NewObject(ldapsync.GUID{3}, dn.Parent(), ldapsync.Device),
+		}
+		for _, o := range want {
+			b.Add(o)
+		}
+		for i, o := range b.All() {
+			same(t, want[i], o)
+			same(t, want[i], b.At(i))
+		}
+	})
+}
+
+func ExampleObjectBatch() {
+	var users ldapsync.ObjectBatch
+	ou := ldapsync.MustParseDN("OU=TANSyncUsers,OU=TANSync,DC=ashdown,DC=example")
+	byMail := map[string]int{}
+	for i, name := range []string{"Ann Oakley", "Ben Ashdown"} {
+		o := ldapsync.NewObject(ldapsync.GUID{byte(i + 1)}, ou.Child("CN", name), ldapsync.User,
+			ldapsync.Values("mail", strings.ToLower(name[:3])+"@ashdown.example"))
+		mail, _ := o.Get("mail")
+		byMail[mail] = users.Len()
+		users.Add(o)
+	}
+	fmt.Println(users.Len(), users.At(byMail["ben@ashdown.example"]).DN)
+	// Output: 2 CN=Ben Ashdown,OU=TANSyncUsers,OU=TANSync,DC=ashdown,DC=example
+}
