@@ -6,10 +6,10 @@
 //	srv.Script(entratest.TooManyRequests("0.249"))
 //	client := &http.Client{Transport: srv.Transport()} // or httptest.NewServer(srv)
 //
-// [Server.Load] takes what a real tenant answered; the command entratestd
-// serves it on loopback, for other languages. Any client of Graph can be pointed at it: it speaks HTTP and imports no SDK, only the standard library. With
+// Any client of Graph can be pointed at it: it speaks HTTP and imports no SDK, only the standard library. With
 // [Server.Transport] there is no network either, so that a test inside testing/synctest plays an hour of throttling in
-// milliseconds. The same seed and the same requests give the same answers.
+// milliseconds. [Server.Load] takes what a real tenant answered, and the command entratestd serves a tenant on loopback for
+// other languages. The same seed and the same requests give the same answers.
 //
 // # What it has
 //
