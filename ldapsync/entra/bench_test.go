@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/entra"
 )
 
@@ -158,6 +159,62 @@ func BenchmarkBatchPatch(b *testing.B) {
 			}
 			close(work)
 			wg.Wait()
+		}
+		rate(b, cpuTime()-began)
+	})
+}
+
+// BenchmarkRead reads a page of 999 users, beside encoding/json into a struct of the same fields.
+func BenchmarkRead(b *testing.B) {
+	var page bytes.Buffer
+	page.WriteString(`{"value":[`)
+	for i := range 999 {
+		if i > 0 {
+			page.WriteByte(',')
+		}
+		fmt.Fprintf(&page, `{"id":"0174f793-0bb5-4e97-9b7f-%012x","userPrincipalName":"user%05d@ashdown.example","department":"Ward 3","jobTitle":null,"onPremisesImmutableId":"AAECAwQFBgcICQoLDA0ODw==","onPremisesExtensionAttributes":{"extensionAttribute1":"user%05d","extensionAttribute2":null}}`, i, i, i)
+	}
+	page.WriteString(`]}`)
+	c := canned{status: 200, body: page.String()}
+	rate := func(b *testing.B, used time.Duration) {
+		users := float64(b.N) * 999
+		b.ReportMetric(users/b.Elapsed().Seconds(), "users/s")
+		if used > 0 {
+			b.ReportMetric(used.Seconds()*1e6/users, "cpu-us/user")
+		}
+	}
+	b.Run("target", func(b *testing.B) {
+		g := target(b, c)
+		b.ReportAllocs()
+		began := cpuTime()
+		for b.Loop() {
+			n := 0
+			for _, err := range g.Read(b.Context(), ldapsync.Query{Class: ldapsync.User, Attrs: []string{"department", "jobTitle", "onPremisesImmutableId", "extensionAttribute1"}}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			if n != 999 {
+				b.Fatal(n)
+			}
+		}
+		rate(b, cpuTime()-began)
+	})
+	b.Run("encoding-json", func(b *testing.B) {
+		b.ReportAllocs()
+		began := cpuTime()
+		for b.Loop() {
+			var p struct {
+				Value []struct {
+					ID, UserPrincipalName, OnPremisesImmutableID string
+					Department, JobTitle                         *string
+					OnPremisesExtensionAttributes                map[string]*string
+				}
+			}
+			if err := json.Unmarshal([]byte(c.body), &p); err != nil || len(p.Value) != 999 {
+				b.Fatal(err)
+			}
 		}
 		rate(b, cpuTime()-began)
 	})

@@ -287,11 +287,33 @@ func (e *Error) parse(body []byte) {
 
 // jsonText is the text of a JSON string, and "" of anything else.
 func jsonText(raw json.RawMessage) string {
-	var s string
-	if len(raw) == 0 || json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
+	s, _ := unquote(raw)
 	return s
+}
+
+// unquote reads a JSON string. Most have nothing to take out, and need no decoder.
+func unquote(raw json.RawMessage) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if body := raw[1 : len(raw)-1]; raw[len(raw)-1] == '"' && isPlain(body) {
+		return string(body), true
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// isPlain reports whether the inside of a JSON string stands for itself.
+func isPlain(b []byte) bool {
+	for _, c := range b {
+		if c == '\\' || c == '"' || c < ' ' {
+			return false
+		}
+	}
+	return utf8.Valid(b)
 }
 
 // printable is the beginning of a body for a message.

@@ -285,9 +285,9 @@ func (p *Property) decodeOne(raw json.RawMessage) (string, bool, error) {
 	case string(raw) == "null":
 		return "", false, nil
 	case raw[0] == '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return "", false, err
+		s, ok := unquote(raw)
+		if !ok {
+			return "", false, fmt.Errorf("%s is not a text", p.Name)
 		}
 		if p.Kind == Binary {
 			b, err := base64.StdEncoding.DecodeString(s)

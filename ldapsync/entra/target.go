@@ -254,12 +254,13 @@ func (s *selection) decode(raw json.RawMessage) (ldapsync.Object, map[string]jso
 		return ldapsync.Object{}, nil, fmt.Errorf("entra: a %s has the id %s: %w", s.class, printable(m["id"]), err)
 	}
 	name := id.String()
-	if v, err := lookup(m, s.info.name); err == nil && len(v) > 0 {
+	look := finder{m: m}
+	if v, err := look.up(s.info.name); err == nil && len(v) > 0 {
 		name = v[0]
 	}
 	attrs := make([]ldapsync.Attr, 0, len(s.attrs))
 	for _, w := range s.attrs {
-		v, err := lookup(m, w.prop)
+		v, err := look.up(w.prop)
 		if err != nil {
 			return ldapsync.Object{}, nil, fmt.Errorf("entra: %s %s: %s: %w", s.class, id, w.name, err)
 		}
@@ -270,20 +271,27 @@ func (s *selection) decode(raw json.RawMessage) (ldapsync.Object, map[string]jso
 	return ldapsync.NewObject(id, ldapsync.DN{}.Child("CN", name), s.class, attrs...), m, nil
 }
 
-// lookup finds the values of a property in an object.
-func lookup(m map[string]json.RawMessage, p *Property) ([]string, error) {
+// A finder finds the values of properties in an object, and takes a complex property apart once.
+type finder struct {
+	m     map[string]json.RawMessage
+	in    string
+	inner map[string]json.RawMessage
+}
+
+func (f *finder) up(p *Property) ([]string, error) {
 	if p.In == "" {
-		return p.decode(m[p.Name])
+		return p.decode(f.m[p.Name])
 	}
-	raw := m[p.In]
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
+	if f.in != p.In {
+		f.in, f.inner = p.In, nil
+		if raw := f.m[p.In]; len(raw) > 0 {
+			if err := json.Unmarshal(raw, &f.inner); err != nil {
+				f.in = ""
+				return nil, err
+			}
+		}
 	}
-	var inner map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &inner); err != nil {
-		return nil, err
-	}
-	return p.decode(inner[p.Name])
+	return p.decode(f.inner[p.Name])
 }
 
 // Get returns the named attributes of a user or device by its object id.

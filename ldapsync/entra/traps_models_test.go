@@ -2,6 +2,7 @@ package entra_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -308,6 +309,65 @@ func TestTrap8Batch(t *testing.T) {
 		_, err = q.Do(t.Context(), one[0])
 		require.NoError(t, err)
 		require.Equal(t, 2, calls)
+	})
+	t.Run("left out", func(t *testing.T) {
+		c := batchAnswer(``)
+		a := sdk(t, &http.Client{Transport: c})
+		many := core.NewBatchRequest(a)
+		step, err := many.AddBatchRequestStep(*sdkGet("/users/x"))
+		require.NoError(t, err)
+		res, err := many.Send(t.Context(), a)
+		require.NoError(t, err)
+		require.Panics(t, func() {
+			_, _ = core.GetBatchResponseById[*odataerrors.MainError](res, *step.GetId(), odataerrors.CreateMainErrorFromDiscriminatorValue)
+		}, "the SDK's default")
+
+		got, err := client(t, c).Batch(t.Context(), one)
+		require.NoError(t, err)
+		require.ErrorIs(t, got[0].Err, ldapsync.ErrTransient)
+	})
+	t.Run("a later call fails", func(t *testing.T) {
+		// The SDK's collection sends one batch after another; what the first ones did is lost with the first failure.
+		calls := 0
+		rt := roundTrip(func(r *http.Request) (*http.Response, error) {
+			if calls++; calls == 2 {
+				return canned{status: 403, body: `{"error":{"code":"Forbidden","message":"no"}}`}.RoundTrip(r)
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			var items []string
+			for i := range strings.Count(string(body), `"method"`) {
+				items = append(items, fmt.Sprintf(`{"id":"%d","status":200,"headers":{},"body":{}}`, i+1))
+			}
+			return batchAnswer(strings.Join(items, ",")).RoundTrip(r)
+		})
+		a := sdk(t, &http.Client{Transport: rt})
+		many := core.NewBatchRequestCollection(a)
+		for range 25 {
+			_, err := many.AddBatchRequestStep(*sdkGet("/users/x"))
+			require.NoError(t, err)
+		}
+		res, err := many.Send(t.Context(), a)
+		require.Error(t, err)
+		require.Nil(t, res, "the SDK's default")
+
+		calls = 0
+		q := &entra.Queue{Client: client(t, rt), Linger: -1, Parallel: 1}
+		reqs := make([]entra.Request, 25)
+		for i := range reqs {
+			reqs[i] = one[0]
+		}
+		done, refused := 0, 0
+		for _, r := range q.DoAll(t.Context(), reqs) {
+			if r.Err == nil {
+				done++
+			} else if errors.Is(r.Err, ldapsync.ErrPermission) {
+				refused++
+			}
+		}
+		require.Equal(t, [2]int{20, 5}, [2]int{done, refused})
 	})
 	t.Run("answers that do not fit", func(t *testing.T) {
 		two := []entra.Request{{Method: "GET", Path: "/users/x"}, {Method: "PATCH", Path: "/users/y", Body: []byte(`{}`)}}
