@@ -25,6 +25,14 @@ field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" out.txt; }
 atmost() { if awk -v a="$2" -v b="$3" 'BEGIN {exit !(a != "" && a <= b)}'; then ok "$1: $2 $4 (at most $3)${5:+; $5}"; else bad "$1: $2 $4, more than $3${5:+; $5}"; fi; }
 gone() { [ ! -s failed.txt ] || { bad "$(tail -n 1 failed.txt)"; finish; }; }
 
+# same NAME VARIABLE=VALUE…: every entry, decoded by us and by go-ldap.
+same() {
+  local name=$1; shift
+  (cd "$ROOT" && env "$@" go test -count=1 -v -run "TestSameAsGoLDAP/$name" ./ldapsync/ldapdir) >same.log 2>&1 &&
+    ok "$name: the same as go-ldap, byte for byte: $(sed -n 's/.*go: *//; s/.*_test.go:[0-9]*: //; /entries, /p' same.log | tail -n 1)" ||
+    { bad "$name: not the same as go-ldap"; grep -B2 -A12 -- '--- FAIL' same.log | head -n 40; }
+}
+
 # OpenLDAP with people of 17 values, 575 bytes each on the wire.
 people() {
   python3 - "$1" <<'PY'
@@ -102,6 +110,7 @@ if slapd_start 10000; then
   row "ldapdir: the same, client CPU" "$(best plain.cost 2) µs an entry" "$(awk -v c="$(best plain.search 2)" 'BEGIN {print c * 100}') µs (ldapsearch)" "$(awk -v a="$(best plain.cost 2)" -v b="$(best plain.search 2)" 'BEGIN {printf "%.2f", a / (b * 100)}')" "≤ 6 µs"
   atmost "slapd: processor time" "$(best plain.cost 2)" 6 "µs per entry" "median $(middle plain.cost 2); ldapsearch $(micros "$(best plain.search 2)" 10000), median $(micros "$(middle plain.search 2)" 10000)"
   atmost "slapd: allocations" "$(sort -g -k3,3 plain.cost | tail -n 1 | awk '{print $3}')" 2 "per entry"
+  same slapd HYBRIDKIT_SLAPD_URL=$slapd_url HYBRIDKIT_SLAPD_BASE=dc=vale,dc=example HYBRIDKIT_SLAPD_USER=cn=admin,dc=vale,dc=example HYBRIDKIT_SLAPD_PASSWORD=Passw0rd-Vale2
   stop_pid "$(cat slapd10000/pid)"
 else
   bad "slapd starts"
@@ -212,4 +221,6 @@ beside samba 1.15 3 samba_search samba_read
 row "ldapdir: 9,999 users from Samba over LDAPS, wall time" "$(best samba.read 1) s" "$(best samba.search 1) s (ldapsearch)" "$(wall samba)" "≤ 1.15"
 atmost "samba: 9,999 users over LDAPS, wall time beside ldapsearch" "$(wall samba)" 1.15 "times" \
   "$(walls samba); $(printf %.1f "$(best samba.cost 2)") µs of processor time per entry, ldapsearch $(micros "$(best samba.search 2)" 9999)"
+same samba HYBRIDKIT_SAMBA_URL=ldaps://$SA HYBRIDKIT_SAMBA_CA="$S/private/tls/ca.pem" HYBRIDKIT_SAMBA_BASE=DC=ashdown,DC=example \
+  HYBRIDKIT_SAMBA_USER=administrator@ashdown.example HYBRIDKIT_SAMBA_PASSWORD="$SAMBA_PASSWORD"
 finish

@@ -29,8 +29,6 @@ type soakSite struct {
 	in      []int        // people in the organisational unit
 	out     []int        // people elsewhere
 	deleted map[int]bool // people of whom nothing is left
-	pcs     int          // computers so far
-	change  func(string) string
 }
 
 const (
