@@ -29,7 +29,7 @@ gone() { [ ! -s failed.txt ] || { bad "$(tail -n 1 failed.txt)"; finish; }; }
 same() {
   local name=$1; shift
   (cd "$ROOT" && env "$@" go test -count=1 -v -run "TestSameAsGoLDAP/$name" ./ldapsync/ldapdir) >same.log 2>&1 &&
-    ok "$name: the same as go-ldap, byte for byte: $(sed -n 's/.*go: *//; s/.*_test.go:[0-9]*: //; /entries, /p' same.log | tail -n 1)" ||
+    ok "$name: the same as go-ldap, byte for byte: $(sed -n "s/.*differential_test.go:[0-9]*: //p" same.log | tail -n 1)" ||
     { bad "$name: not the same as go-ldap"; grep -B2 -A12 -- '--- FAIL' same.log | head -n 40; }
 }
 
