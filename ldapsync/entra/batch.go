@@ -150,7 +150,7 @@ func appendJSON(b []byte, s string) []byte {
 type batchItem struct {
 	ID      json.RawMessage `json:"id"`
 	Status  int             `json:"status"`
-	Headers map[string]any  `json:"headers"` // a text each; null and numbers have been seen
+	Headers json.RawMessage `json:"headers"`
 	Body    json.RawMessage `json:"body"`
 }
 
@@ -193,18 +193,8 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 }
 
 func (it *batchItem) result(r *Request, outer *Response) Result {
-	res := Response{Status: it.Status, Body: it.body()}
-	if len(it.Headers) > 0 {
-		res.Header = make(http.Header, len(it.Headers))
-		for k, v := range it.Headers {
-			switch v := v.(type) {
-			case string:
-				res.Header.Set(k, v)
-			case float64:
-				res.Header.Set(k, strconv.FormatFloat(v, 'f', -1, 64))
-			}
-		}
-	}
+	res := Response{Status: it.Status, Header: headers(it.Headers)}
+	res.Body = it.body(res.Header)
 	if it.Status >= 200 && it.Status < 300 {
 		return Result{Response: res}
 	}
@@ -220,24 +210,90 @@ func (it *batchItem) result(r *Request, outer *Response) Result {
 	return Result{Err: e}
 }
 
+// headers reads the headers of an item: a text each, as a rule, which is taken apart here because it is what most of an
+// answer consists of. null, numbers and others have been seen and go through the decoder.
+func headers(raw json.RawMessage) http.Header {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	h := make(http.Header, bytes.Count(raw, []byte(`":`)))
+	if flat(raw, h) {
+		return h
+	}
+	clear(h)
+	var m map[string]any
+	if json.Unmarshal(raw, &m) != nil {
+		return nil
+	}
+	for k, v := range m {
+		switch v := v.(type) {
+		case string:
+			h.Set(k, v)
+		case float64:
+			h.Set(k, strconv.FormatFloat(v, 'f', -1, 64))
+		}
+	}
+	return h
+}
+
+// flat reads an object whose members are all texts without escapes, from JSON that is known to be valid. It gives up
+// at anything else.
+func flat(b []byte, h http.Header) bool {
+	text := func() (string, bool) {
+		b = bytes.TrimLeft(b, " \t\r\n")
+		if len(b) < 2 || b[0] != '"' {
+			return "", false
+		}
+		end := bytes.IndexByte(b[1:], '"')
+		if end < 0 || !isPlain(b[1:1+end]) {
+			return "", false
+		}
+		s := string(b[1 : 1+end])
+		b = bytes.TrimLeft(b[end+2:], " \t\r\n")
+		return s, true
+	}
+	next := func(c byte) bool {
+		if len(b) == 0 || b[0] != c {
+			return false
+		}
+		b = b[1:]
+		return true
+	}
+	if !next('{') {
+		return false
+	}
+	for {
+		k, ok := text()
+		if !ok || !next(':') {
+			return false
+		}
+		v, ok := text()
+		if !ok {
+			return false
+		}
+		h.Set(k, v)
+		if next('}') {
+			return true
+		}
+		if !next(',') {
+			return false
+		}
+	}
+}
+
 // body is the raw body: JSON as it is, anything else decoded from the base64 text that a batch carries it in.
-func (it *batchItem) body() []byte {
+func (it *batchItem) body(h http.Header) []byte {
 	b := bytes.TrimSpace(it.Body)
 	if len(b) == 0 || string(b) == "null" {
 		return nil
 	}
-	if b[0] != '"' {
+	if ct := h.Get("Content-Type"); b[0] != '"' || ct == "" || strings.Contains(ct, "json") {
 		return b
 	}
-	for k, v := range it.Headers {
-		if ct, _ := v.(string); strings.EqualFold(k, "Content-Type") && !strings.Contains(ct, "json") {
-			if raw, err := base64.StdEncoding.DecodeString(jsonText(b)); err == nil {
-				return raw
-			}
-			return []byte(jsonText(b))
-		}
+	if raw, err := base64.StdEncoding.DecodeString(jsonText(b)); err == nil {
+		return raw
 	}
-	return b
+	return []byte(jsonText(b))
 }
 
 // unclearErr reports whether the outcome of a write is not known.
