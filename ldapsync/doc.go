@@ -9,8 +9,9 @@
 //	report, err := s.Apply(ctx, plan, ldapsync.ApplyOptions{})  // the only call that writes
 //
 // A Syncer needs a Source, a Target and a State. The package itself imports only the standard library; the parts
-// that talk to something are below it: ldapdir (Active Directory and other LDAP servers), ldif (an export as a
-// source), memdir and memstate (in memory, for tests), boltstate (a file). adtest is an Active Directory in the
+// that talk to something are below it: ldapdir (Active Directory and other LDAP servers), entra (Microsoft Graph as a
+// target), ldif (an export as a source), memdir and memstate (in memory, for tests), boltstate (a file). adpreflight
+// examines an organisation before it is synchronised. adtest is an Active Directory in the
 // test process. targettest and statetest check implementations of the interfaces, hazardtest that the engine on top
 // of them does no harm when something goes wrong, mappingtest tests an organisation's mapping from text files.
 //

@@ -41,9 +41,9 @@ type Device struct {
 }
 
 // Pending reports whether the device was synchronised from Active Directory and has not completed its registration, so
-// that it cannot authenticate (Microsoft, "Pending devices in Microsoft Entra ID"): trustType is ServerAd and
-// profileType is not RegisteredDevice, as Microsoft's "Verify Microsoft Entra hybrid join state" counts. That rule
-// has not been checked against the service; DeviceRules.Pending replaces it.
+// that it cannot authenticate: trustType is ServerAd and profileType is not RegisteredDevice. What tells a pending
+// device apart is from memory, without a document, and was not compared with the service; DeviceRules.Pending
+// replaces it.
 func (d *Device) Pending() bool { return d.Trust == ServerAD && d.Profile != "RegisteredDevice" }
 
 const deviceSelect = "id,deviceId,displayName,trustType,profileType,accountEnabled,onPremisesSyncEnabled,isCompliant,isManaged,onPremisesSecurityIdentifier," +
