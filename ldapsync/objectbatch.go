@@ -24,7 +24,7 @@ func NewSortedObject(id GUID, dn DN, class Class, attrs []Attr) Object {
 const batchChunk, firstChunk = 256 << 10, 4 << 10
 
 // An ObjectBatch holds many objects in little memory: their values, one after another, and each attribute name and
-// each parent's name once. An Object by itself needs two to three times as much as its text. The zero ObjectBatch
+// each parent's name once. An Object by itself needs about four times as much as its text. The zero ObjectBatch
 // is empty and ready for use; a batch must not be copied after its first use. Any number of goroutines may read it
 // at once while none adds. The objects it hands out share memory with it.
 //
