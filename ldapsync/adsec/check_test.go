@@ -52,6 +52,7 @@ func TestCheck(t *testing.T) {
 		return adsec.ACE{Type: kind, SID: who, Mask: mask}
 	}
 	on := func(a adsec.ACE, what ldapsync.GUID) adsec.ACE { a.ObjectType = what; return a }
+	for_ := func(a adsec.ACE, class ldapsync.GUID) adsec.ACE { a.InheritedObjectType = class; return a }
 	with := func(a adsec.ACE, f adsec.ACEFlags) adsec.ACE { a.Flags = f; return a }
 	if_ := func(a adsec.ACE) adsec.ACE { a.Data = []byte("artx"); return a }
 
@@ -76,6 +77,9 @@ func TestCheck(t *testing.T) {
 		"other property denied":     {[]adsec.ACE{on(ace(adsec.DenyObject, me, rp), title), ace(adsec.Allow, me, rp)}, ldapsync.SID{}, nil, adsec.Granted, 1},
 		"only to be inherited":      {[]adsec.ACE{with(ace(adsec.Deny, me, rp), adsec.InheritOnly|adsec.ContainerInherit), with(ace(adsec.Allow, me, rp), adsec.Inherited)}, ldapsync.SID{}, nil, adsec.Granted, 1},
 		"inherit-only grants not":   {[]adsec.ACE{with(ace(adsec.Allow, me, rp), adsec.InheritOnly)}, ldapsync.SID{}, nil, adsec.Denied, -1},
+		"inherited by its class":    {[]adsec.ACE{for_(on(with(ace(adsec.AllowObject, me, rp), adsec.Inherited), mail), user)}, ldapsync.SID{}, nil, adsec.Granted, 0},
+		"denied to other classes":   {[]adsec.ACE{for_(with(ace(adsec.DenyObject, me, rp), adsec.Inherited|adsec.InheritOnly|adsec.ContainerInherit), title), with(ace(adsec.Allow, me, rp), adsec.Inherited)}, ldapsync.SID{}, nil, adsec.Granted, 1},
+		"own before inherited":      {[]adsec.ACE{on(ace(adsec.AllowObject, me, rp), mail), with(on(ace(adsec.DenyObject, group, rp), public), adsec.Inherited)}, ldapsync.SID{}, nil, adsec.Granted, 0},
 		"generic read":              {[]adsec.ACE{ace(adsec.Allow, me, adsec.GenericRead)}, ldapsync.SID{}, nil, adsec.Granted, 0},
 		"generic write reads not":   {[]adsec.ACE{ace(adsec.Allow, me, adsec.GenericWrite)}, ldapsync.SID{}, nil, adsec.Denied, -1},
 		"two entries together":      {[]adsec.ACE{ace(adsec.Allow, me, rp), ace(adsec.Allow, group, adsec.ControlAccess)}, ldapsync.SID{}, func(q *adsec.Query) { q.Right |= adsec.ControlAccess }, adsec.Granted, 1},

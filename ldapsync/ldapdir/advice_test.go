@@ -171,3 +171,45 @@ func TestConfidentialOnSamba(t *testing.T) {
 	_, a = look()
 	require.Equal(t, absent, a.Presence, a.Why)
 }
+
+// TestInheritedOnSamba: an entry on the OU that denies an attribute of users hides it, the advice says that it is
+// inherited, and the grant it names, on the object itself, makes the attribute visible again. The same entry for
+// computers changes nothing.
+func TestInheritedOnSamba(t *testing.T) {
+	s := realSite(t, "SAMBA", ldapdir.ActiveDirectory)
+	w := s.world(t)
+	unit := w.unit(t)
+	id := w.people(t, unit, 1)[0]
+	_, number := w.schemaObject(t, "employeeNumber")
+	_, room := w.schemaObject(t, "roomNumber")
+	_, user := w.schemaObject(t, "user")
+	_, computer := w.schemaObject(t, "computer")
+	require.NoError(t, w.Set(t.Context(), id, "employeeNumber", "4711"))
+	require.NoError(t, w.Set(t.Context(), id, "roomNumber", "Ward 2"))
+	d := s.open(t, asReader(s))
+	deny := func(property, class ldapsync.GUID) adsec.ACE {
+		return adsec.ACE{Type: adsec.DenyObject, Flags: adsec.ContainerInherit | adsec.InheritOnly, SID: adsec.AuthenticatedUsers(),
+			Mask: adsec.ReadProperty, ObjectType: property, InheritedObjectType: class}
+	}
+	w.setDACL(t, unit.ID, deny(number, user), deny(room, computer))
+	look := func() (ldapsync.Object, []ldapdir.AttrAccess) {
+		o, err := d.Locate(t.Context(), id, []string{"employeeNumber", "roomNumber"})
+		require.NoError(t, err)
+		a, err := d.Access(t.Context(), id, []string{"employeeNumber", "roomNumber"})
+		require.NoError(t, err)
+		return o, a
+	}
+	o, a := look()
+	require.Equal(t, absent, o.Presence("employeeNumber"))
+	require.Equal(t, []string{"Ward 2"}, o.All("roomNumber"))
+	require.Equal(t, unreadable, a[0].Presence)
+	require.Equal(t, adsec.ReadProperty, a[0].Missing)
+	require.NotZero(t, a[0].Verdict.ACE.Flags&adsec.Inherited, a[0].Why)
+	require.Empty(t, a[0].PropertySet, "what is in one is granted to users on each object by the schema, before what is inherited")
+	require.Contains(t, a[0].Remedy, `dsacls "`+o.DN.String()+`" /G "`)
+	require.Contains(t, a[0].Remove, "or remove the entry")
+	w.setDACL(t, id, adsec.ACE{Type: adsec.AllowObject, SID: adsec.AuthenticatedUsers(), Mask: a[0].Missing, ObjectType: number})
+	o, a = look()
+	require.Equal(t, []string{"4711"}, o.All("employeeNumber"))
+	require.Equal(t, present, a[0].Presence)
+}
