@@ -573,6 +573,28 @@ func TestEngine(t *testing.T) {
 	require.False(t, w.reading.Full)
 }
 
+// TestGoneMeanwhile: an object that goes between being read and being verified does not spoil the read.
+func TestGoneMeanwhile(t *testing.T) {
+	w := newWorld(t, "reader", adtest.Config{})
+	w.check()
+	require.NoError(t, w.dc.Set(dn(3, "Staff"), "title"))
+	w.use(deleting{w.dir, func() { _ = w.dc.Delete(dn(3, "Staff")) }}, changes.Auto)
+	show(t, w.source, w.query())
+	w.use(w.dir, changes.Auto)
+	w.check()
+}
+
+// deleting deletes before it verifies.
+type deleting struct {
+	*ldapdir.Dir
+	remove func()
+}
+
+func (d deleting) VerifyAbsent(ctx context.Context, id ldapsync.GUID, attrs []string) ([]ldapsync.Presence, error) {
+	d.remove()
+	return d.Dir.VerifyAbsent(ctx, id, attrs)
+}
+
 // line returns the line of what show printed that is about an object.
 func line(text, dn string) string {
 	for l := range strings.Lines(text) {

@@ -317,6 +317,9 @@ func (r *reading) verified(ctx context.Context, o *ldapsync.Object, limit int) (
 		return true, nil
 	}
 	got, err := r.Directory.VerifyAbsent(ctx, o.ID, ask)
+	if errors.Is(err, ldapsync.ErrNotFound) {
+		return false, nil // it has gone meanwhile, which the next sweep shows
+	}
 	if err != nil {
 		return false, err
 	}
