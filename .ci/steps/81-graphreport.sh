@@ -36,6 +36,7 @@ tool demo >"$CI_TMP/demo.txt"
 if grep -q '^managed by: Configuration Manager 1, Intune 3, co-managed 2, none 2$' "$CI_TMP/demo.txt"; then ok "demo: the table counts the authorities"; else bad "demo: $(grep '^managed by' "$CI_TMP/demo.txt")"; fi
 tool -h >"$CI_TMP/help" 2>&1
 if [ $? = 0 ] && grep -q '^usage: graphreport' "$CI_TMP/help"; then ok "-h, exit 0"; else bad "-h"; fi
+if tool version | grep -q '^graphreport, '; then ok "version says which build it is"; else bad "version: $(tool version 2>&1)"; fi
 wrong=0
 for args in "" "-x" "demo extra" "demo -stale 3" "demo -config x" "-config $CI_TMP/nosuch" "-config -" "-config $CI_TMP/graphreport"; do
   # shellcheck disable=SC2086 # the arguments are words

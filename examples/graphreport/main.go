@@ -6,9 +6,17 @@ import (
 	"context"
 	"os"
 	"os/signal"
+
+	"go.internal/hybridkit/examples/internal/version"
 )
 
 func main() {
+	if version.Asked(os.Args[1:]) {
+		if version.Write(os.Stdout, "graphreport") != nil {
+			os.Exit(2)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
