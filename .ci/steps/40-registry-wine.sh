@@ -87,9 +87,11 @@ import sys, time
 from samba.dcerpc import preg
 from samba.ndr import ndr_unpack, ndr_pack
 data = open(sys.argv[1], 'rb').read()
-start = time.time()
-f = ndr_unpack(preg.file, data)
-seconds = time.time() - start
+seconds = 1e9
+for _ in range(3):
+    start = time.time()
+    f = ndr_unpack(preg.file, data)
+    seconds = min(seconds, time.time() - start)
 assert ndr_pack(f) == data
 print(len(f.entries), seconds)
 PY
@@ -97,6 +99,7 @@ PY
   read -r count samba < <(/usr/bin/python3 "$CI_TMP/preg.py" "$CI_TMP/big.pol" 2>&1)
   mb=$(($(stat -c %s "$CI_TMP/big.pol") / 1000000))
   if [ "${count:-0}" = "${entries:-1}" ] && awk "BEGIN{exit !($ours < $samba)}"; then
+    row "registry/regpol: a Registry.pol of $mb MB" "$(awk "BEGIN{printf \"%.0f MB/s\", $mb/$ours}")" "$(awk "BEGIN{printf \"%.0f MB/s\", $mb/$samba}") (Samba's NDR reader)" "$(awk "BEGIN{printf \"%.2f\", $ours/$samba}")" "≤ 1, ≥ 500 MB/s"
     ok "Registry.pol of $mb MB, $entries entries as Samba counts them: $(awk "BEGIN{printf \"%.0f MB/s, Samba %.0f MB/s\", $mb/$ours, $mb/$samba}")"
   else
     bad "Registry.pol against Samba: ${entries:-no} entries in ${ours:-?} s, Samba ${count:-no} in ${samba:-?} s"

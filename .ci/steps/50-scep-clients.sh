@@ -25,6 +25,24 @@ serve ndes -mode ndes -root
 serve pending -mode rfc -pending 2
 serve pending-empty -mode rfc -pending 1 -empty-content
 
+# compared NAME: the wall times of enrolments with a ready key at the RFC 8894 test CA, in microseconds, that are in
+# NAME.ours and NAME.theirs.
+openssl genrsa -out bench.key 2048 2>/dev/null
+printf 'secret' >challenge
+chmod 600 challenge bench.key
+cat >ours.sh <<S
+rm -rf "$CI_TMP/bench-ours"
+exec "$bin/scepenrol" enrol -url "${url[rfc]}" -pin "$(awk '/^(pin|fingerprint)/{print $2; exit}' rfc.out)" -key "$CI_TMP/bench.key" -cn bench -challenge-file "$CI_TMP/challenge" -out "$CI_TMP/bench-ours"
+S
+compared() {
+  local ours theirs n
+  n=$(wc -l <"$1.theirs")
+  if [ "$n" -lt 5 ] || [ "$n" != "$(wc -l <"$1.ours")" ]; then bad "enrolments beside $1: only $n"; return; fi
+  ours=$(sort -n "$1.ours" | sed -n "$(((n + 1) / 2))p") theirs=$(sort -n "$1.theirs" | sed -n "$(((n + 1) / 2))p")
+  printf '  time  enrolment at the test CA, median of %d: scepenrol %d us, %s %d us\n' "$n" "$ours" "$1" "$theirs"
+  row "scepenrol: an enrolment at the test CA, wall time" "$(awk "BEGIN {printf \"%.1f\", $ours / 1000}") ms" "$(awk "BEGIN {printf \"%.1f\", $theirs / 1000}") ms ($1)" "$(awk "BEGIN {printf \"%.2f\", $ours / $theirs}")" ""
+}
+
 declare -A result
 cell() { # cell CLIENT CASE COMMAND…
   local client=$1 case=$2; shift 2
@@ -73,6 +91,13 @@ getcert add-scep-ca -s -c pending -u "$URL_pending" -N "$PWD/pending-empty.root.
 getcert request -s -c pending -k "$PWD/cm/pending.key" -f "$PWD/cm/pending.crt" -N "CN=cm.ashdown.example" -L secret -I pending -w --wait-timeout=5
 getcert list -s -i pending | awk '$1=="status:"{print $2}' >cm/pending.status
 one pending refused wrong
+for i in 1 2 3 4 5; do
+  openssl genrsa -out "$PWD/cm/bench$i.key" 2048 2>/dev/null
+  t=$(date +%s%N)
+  sh ours.sh && echo $((($(date +%s%N) - t) / 1000)) >>certmonger.ours
+  t=$(date +%s%N)
+  getcert request -s -c rfc -k "$PWD/cm/bench$i.key" -f "$PWD/cm/bench$i.crt" -N "CN=bench" -L secret -I "bench$i" -w --wait-timeout=20 && echo $((($(date +%s%N) - t) / 1000)) >>certmonger.theirs
+done
 kill $D
 S
   URL_rfc=${url[rfc]} URL_ndes=${url[ndes]} URL_pending=${url[pending-empty]} HOME=$CI_TMP/cm/home XDG_CONFIG_HOME=$CI_TMP/cm/home/.config CERTMONGER_CONFIG_DIR=$CI_TMP/cm/conf \
@@ -83,6 +108,7 @@ S
   cell certmonger renewal is rekey MONITORING
   cell certmonger wrong is refused CA_REJECTED
   cell certmonger pending is pending CA_WORKING MONITORING
+  compared certmonger # a service: what its user waits for
 fi
 
 # strongSwan: 6.0 speaks SCEP as RFC 8894 has it; the 5.9.8 of Debian 12 cannot read capability lists. So a chroot of
@@ -115,13 +141,15 @@ if [ -n "$root" ]; then
   pki() { ${chroot[@]+"${chroot[@]}"} sh -c 'cd "$0" && exec pki "$@"' "$inside" "$@"; }
   pki --gen --type rsa --size 2048 --outform der >"$root/k1.der" 2>sw.log
   pki --gen --type rsa --size 2048 --outform der >"$root/k2.der" 2>>sw.log
-  sw() { # sw MODE KEY OUT CHALLENGE EXTRA…
+  sw_enrol() { # sw_enrol MODE KEY OUT CHALLENGE EXTRA…
     local mode=$1 key=$2 out=$3 challenge=$4 ca=$1; shift 4
     local pw=()
     [ -n "$challenge" ] && pw=(--password "$challenge")
     timeout 60 ${chroot[@]+"${chroot[@]}"} sh -c 'cd "$0" && exec pki "$@"' "$inside" --scep --url "${url[$mode]}" --in "$key.der" --dn "C=GB, O=Ashdown Vale, CN=sw.ashdown.example" --san sw.ashdown.example \
-      "${pw[@]}" --cacert-enc "$ca.enc.pem" --cacert-sig "$ca.sign.pem" --cacert "$ca.root.pem" --cacert "$ca.issuing.pem" --interval 1 --maxpolltime 20 --outform pem "$@" >"$root/$out.pem" 2>"$out.err" &&
-      grep -q 'Issued certificate is trusted' "$out.err" && same_key "$root/$out.pem" "$root/$key.der" || { cat "$out.err"; return 1; }
+      "${pw[@]}" --cacert-enc "$ca.enc.pem" --cacert-sig "$ca.sign.pem" --cacert "$ca.root.pem" --cacert "$ca.issuing.pem" --interval 1 --maxpolltime 20 --outform pem "$@" >"$root/$out.pem" 2>"$out.err"
+  }
+  sw() { # and what came of it
+    sw_enrol "$@" && grep -q 'Issued certificate is trusted' "$3.err" && same_key "$root/$3.pem" "$root/$2.der" || { cat "$3.err"; return 1; }
   }
   sw_wrong() { ! sw rfc k2 sw-wrong wrong && grep -q badRequest sw-wrong.err; }
   cell strongSwan rfc sw rfc k1 sw-rfc secret
@@ -129,6 +157,13 @@ if [ -n "$root" ]; then
   cell strongSwan pending sw pending k1 sw-pending secret
   cell strongSwan renewal sw rfc k2 sw-renewal "" --cert sw-rfc.pem --key k1.der # RenewalReq with a new key and no challenge
   cell strongSwan wrong sw_wrong
+  for _ in 1 2 3 4 5 6 7 8 9 10 11; do
+    t=$(date +%s%N)
+    sh ours.sh >bench.log 2>&1 && echo $((($(date +%s%N) - t) / 1000)) >>strongSwan.ours
+    t=$(date +%s%N)
+    sw_enrol rfc k1 sw-bench secret >bench.log 2>&1 && echo $((($(date +%s%N) - t) / 1000)) >>strongSwan.theirs
+  done
+  compared strongSwan
 fi
 
 printf '\n  %-12s %-8s %-8s %-8s %-8s %-8s\n' 'at sceptest' rfc ndes pending renewal wrong

@@ -1,11 +1,14 @@
 package graph_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -208,4 +211,20 @@ func ExampleReader() {
 		fmt.Println(device.Name, "compliance with Intune:", device.Features.Get(comgmt.Compliance))
 	}
 	// Output: AV-1042 compliance with Intune: yes
+}
+
+// TestTwin keeps send.go and its twin the same but for what each says of itself.
+func TestTwin(t *testing.T) {
+	read := func(name string, own ...string) string {
+		text, err := os.ReadFile(filepath.FromSlash(name))
+		require.NoError(t, err)
+		for _, o := range own {
+			require.Contains(t, string(text), o, name)
+			text = bytes.ReplaceAll(text, []byte(o), []byte("…"))
+		}
+		return string(text)
+	}
+	require.Equal(t,
+		read("send.go", "scepclient/intune/graph", "a page of a thousand managed devices of beta has about 5 MB.", "managedDevices", "comgmt/graph: "),
+		read("../../scepclient/intune/graph/send.go", "comgmt/graph", "it is also the limit of intune.Parse.", "deviceConfigurations", "intune/graph: "))
 }

@@ -1,5 +1,8 @@
 package graph
 
+// What is here has a twin in scepclient/intune/graph, since the module's packages do not import each other; a
+// test keeps both the same.
+
 import (
 	"cmp"
 	"context"

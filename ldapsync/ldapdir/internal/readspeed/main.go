@@ -1,18 +1,20 @@
 //go:build unix
 
 // Readspeed reads the people of a container once, streaming or holding them, and prints what that cost as one line
-// of JSON. Its memory figure is that of the whole process, so each measurement is a process of its own.
+// of JSON; it can do the same with nothing but go-ldap, for comparison. Its memory figure is that of the whole process, so each measurement is a process of its own.
 package main
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/signal"
 	"runtime"
@@ -21,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/ldapdir"
@@ -56,6 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	attrs := f.String("attrs", "", "attributes, separated by commas")
 	page := f.Int("page", 1000, "page size")
 	hold := f.String("hold", "no", "no, batch (ldapsync.ObjectBatch) or slice ([]ldapsync.Object)")
+	client := f.String("client", "ldapdir", "ldapdir, or go-ldap for its SearchWithPaging instead")
 	profile := f.String("cpuprofile", "", "write a CPU profile to `file`")
 	rounds := f.Int("rounds", 1, "read so many times; the last counts")
 	if err := f.Parse(args); err != nil {
@@ -91,6 +96,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 				return fmt.Errorf("%s holds no certificate", *ca)
 			}
 		}
+		if *client != "ldapdir" && *client != "go-ldap" {
+			return fmt.Errorf("-client %s: ldapdir or go-ldap", *client)
+		}
 		if *hold != "no" && *hold != "batch" && *hold != "slice" {
 			return fmt.Errorf("-hold %s: no, batch or slice", *hold)
 		}
@@ -102,8 +110,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			defer d.Close()
 			if q.Container, err = d.Container(ctx, ldapsync.ContainerRef{DN: *base}); err == nil {
 				var c cost
+				read := d.Read(ctx, q)
+				if *client == "go-ldap" {
+					read = goLDAP(*url, cfg.TLS.CAs, *user, *base, ldapdir.DefaultClass(cfg.Kind, q.Class).Filter, q.Attrs, *page)
+				}
 				for range max(1, *rounds) {
-					if c, err = measured(ctx, d, q, *hold, *profile); err != nil {
+					if c, err = measured(read, *hold, *profile); err != nil {
 						break
 					}
 				}
@@ -120,7 +132,36 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func measured(ctx context.Context, d *ldapdir.Dir, q ldapsync.Query, hold, profile string) (c cost, err error) {
+// goLDAP reads as go-ldap does by itself, and yields an empty object for each entry.
+func goLDAP(url string, cas *x509.CertPool, user, base, filter string, attrs []string, page int) iter.Seq2[ldapsync.Object, error] {
+	return func(yield func(ldapsync.Object, error) bool) {
+		err := func() error {
+			conn, err := ldap.DialURL(url, ldap.DialWithTLSConfig(&tls.Config{RootCAs: cas}))
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			if err := conn.Bind(user, os.Getenv("READSPEED_PASSWORD")); err != nil {
+				return err
+			}
+			r, err := conn.SearchWithPaging(ldap.NewSearchRequest(base, ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false, filter, attrs, nil), uint32(page))
+			if err != nil {
+				return err
+			}
+			for range r.Entries {
+				if !yield(ldapsync.Object{}, nil) {
+					return nil
+				}
+			}
+			return nil
+		}()
+		if err != nil {
+			yield(ldapsync.Object{}, err)
+		}
+	}
+}
+
+func measured(read iter.Seq2[ldapsync.Object, error], hold, profile string) (c cost, err error) {
 	if profile != "" {
 		f, err := os.Create(profile)
 		if err != nil {
@@ -139,7 +180,7 @@ func measured(ctx context.Context, d *ldapdir.Dir, q ldapsync.Query, hold, profi
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	user, system := processorTime()
-	for o, err := range d.Read(ctx, q) {
+	for o, err := range read {
 		if err != nil {
 			return c, err
 		}

@@ -37,8 +37,15 @@ func TestRun(t *testing.T) {
 		require.Positive(t, c.Allocs)
 		require.Equal(t, hold == "no", c.HeldBytes == 0)
 	}
-	for _, wrong := range [][]string{{"-nonsense"}, {}, {"-kind", "x"}, {"-class", "x"}, {"-hold", "x"}, {"-ca", "no such file"},
-		append([]string{}, append(args, "-base", "OU=Nowhere,"+dc.BaseDN())...), append(args, "-class", "device")} {
+	t.Run("with go-ldap", func(t *testing.T) {
+		var out, errs bytes.Buffer
+		require.Zero(t, run(t.Context(), append(args, "-client", "go-ldap"), &out, &errs), errs.String())
+		var c cost
+		require.NoError(t, json.Unmarshal(out.Bytes(), &c), out.String())
+		require.Equal(t, n, c.Entries)
+	})
+	for _, wrong := range [][]string{{"-nonsense"}, {}, {"-kind", "x"}, {"-class", "x"}, {"-hold", "x"}, {"-client", "x"}, {"-ca", "no such file"},
+		append([]string{}, append(args, "-base", "OU=Nowhere,"+dc.BaseDN())...), append(args, "-class", "device"), append(args, "-client", "go-ldap", "-class", "device")} {
 		var out, errs bytes.Buffer
 		require.Equal(t, 2, run(t.Context(), wrong, &out, &errs), "%v", wrong)
 		require.Empty(t, out.String())
