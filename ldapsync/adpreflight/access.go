@@ -27,12 +27,15 @@ func (r *runner) mayList(d *scopeData) verdict {
 		"List Contents is %s: the directory answers with success and no objects, as if the organisational unit were empty", d.lists)
 }
 
-// remedyFor grants what nobody granted, and otherwise names the entry that must go.
+// remedyFor grants what nobody granted, and otherwise names the entry that must go and where it is.
 func remedyFor(v adsec.Verdict, g adsec.Grant) string {
-	if v.Index < 0 {
+	switch {
+	case v.Index < 0:
 		return g.Dsacls()
+	case v.ACE.Flags&adsec.Inherited == 0:
+		return fmt.Sprintf("remove the entry %s from %s: no grant comes before an entry that denies on the object itself", v.ACE, g.DN)
 	}
-	return fmt.Sprintf("remove the entry %s, where it is inherited from; see the Security tab (advanced) of %s", v.ACE, g.DN)
+	return fmt.Sprintf("remove the entry %s from the container where it was set, which the Security tab (advanced) of %s names", v.ACE, g.DN)
 }
 
 func (r *runner) mayRead(d *scopeData) verdict {

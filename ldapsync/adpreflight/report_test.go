@@ -234,6 +234,25 @@ func TestProtectedObject(t *testing.T) {
 	require.NotContains(t, c.Remedy, "dsacls")
 }
 
+// An entry that denies is removed where it is: on the object, or where the object inherits it from.
+func TestRemedyNamesTheEntry(t *testing.T) {
+	for flags, want := range map[adsec.ACEFlags]string{
+		0:               " from CN=Ben Okoro," + usersOU + ": no grant comes before",
+		adsec.Inherited: " from the container where it was set, which the Security tab (advanced) of CN=Ben Okoro," + usersOU + " names",
+	} {
+		e := newEstate(t)
+		denies := adsec.ACE{Type: adsec.Deny, Flags: flags, Mask: adsec.ReadProperty, SID: adsec.AuthenticatedUsers()}
+		sd := adsec.Descriptor{Owner: adsec.System(), DACL: &adsec.ACL{ACEs: []adsec.ACE{denies,
+			{Type: adsec.Allow, Mask: adsec.ReadControl | adsec.ListObject | adsec.ReadProperty, SID: adsec.AuthenticatedUsers()}}}}
+		raw, err := sd.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, e.dc.Set("CN=Ben Okoro,"+usersOU, "nTSecurityDescriptor", string(raw)))
+		c, _ := e.run(t).Get("delegation.users.read")
+		require.Equal(t, adpreflight.Fail, c.State)
+		require.Contains(t, c.Remedy, "remove the entry "+denies.String()+want)
+	}
+}
+
 // The Global Catalog lacks attributes, silently.
 func TestPartialSet(t *testing.T) {
 	e := newEstate(t)
