@@ -30,7 +30,7 @@
 // organisation before it is synchronised.
 //
 // Everything else reads and explains. A text, a file or a page of Microsoft Graph becomes typed values with their
-// positions (dsreg.State, comgmt.Flags, registry.Entry, intune.Profile), and a check turns values into findings, each
+// positions (dsreg.Status, comgmt.Flags, registry.Entry, intune.Profile), and a check turns values into findings, each
 // with an ID, what was seen, what to do and the source of the claim. No package asks a machine or a network by itself:
 // what was read elsewhere is passed in, and the parts that do read (registry/live, comgmt/graph, scepclient, ldapdir)
 // are separate packages.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package entra_test
+
+const raceDetector = false
