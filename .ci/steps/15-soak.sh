@@ -3,12 +3,15 @@
 . "$ROOT/.ci/lib.sh"
 cd "$ROOT" || exit 1
 cycles=${SOAK:-1000}
+# Both at once: each keeps one processor busy.
+HYBRIDKIT_SOAK=$cycles go test -race -count=1 -timeout=30m -v -run='^TestSoak$' ./ldapsync/entra >"$CI_TMP/entra" 2>&1 &
+entra=$!
 HYBRIDKIT_SOAK=$cycles go test -race -count=1 -timeout=30m -v -run='^TestSoak' ./examples/syncengine >"$CI_TMP/soak" 2>&1
 rc=$?
 line=$(sed -n 's/.*soak_test.go:[0-9]*: //p' "$CI_TMP/soak" | head -n 1)
 if [ $rc = 0 ]; then ok "$line"; ok "$(grep -c -- '--- PASS: TestSoakKilled' "$CI_TMP/soak") run of processes that were killed at random"; else bad "soak"; grep -A15 -- 'soak_test.go' "$CI_TMP/soak" | head -n 40 | sed 's/^/        /'; fi
 
-HYBRIDKIT_SOAK=$cycles go test -race -count=1 -timeout=30m -v -run='^TestSoak$' ./ldapsync/entra >"$CI_TMP/entra" 2>&1 &&
+wait $entra &&
   ok "Entra ID: $(sed -n 's/.*soak_test.go:[0-9]*: //p' "$CI_TMP/entra")" || { bad "soak on Entra ID"; grep -A15 -- 'soak_test.go' "$CI_TMP/entra" | head -n 40 | sed 's/^/        /'; }
 
 # A state on a disk that is full: nothing is written that could not be remembered, and room again is enough.

@@ -117,8 +117,8 @@ if slapd_start 10000; then
     done
   done
   atmost "slapd: processor time beside go-ldap" "$(ratio "$(best ldapdir.beside 1)" "$(best go-ldap.beside 1)")" 1 "times" "$(best ldapdir.beside 1) and $(best go-ldap.beside 1) µs per entry"
-  row "ldapdir: the same beside go-ldap, client CPU" "$(best ldapdir.beside 1) µs an entry" "$(best go-ldap.beside 1) µs (go-ldap)" "$(ratio "$(best ldapdir.beside 1)" "$(best go-ldap.beside 1)")" "≤ 1"
-  row "ldapdir: the same beside go-ldap, allocations" "$(best ldapdir.beside 2) an entry" "$(best go-ldap.beside 2) (go-ldap)" "$(awk -v a="$(best ldapdir.beside 2)" -v b="$(best go-ldap.beside 2)" 'BEGIN {printf "%.4f", a / b}')" "≤ 2 an entry"
+  row "ldapdir: the same beside go-ldap, client CPU" "$(printf %.1f "$(best ldapdir.beside 1)") µs an entry" "$(printf %.1f "$(best go-ldap.beside 1)") µs (go-ldap)" "$(ratio "$(best ldapdir.beside 1)" "$(best go-ldap.beside 1)")" "≤ 1"
+  row "ldapdir: the same beside go-ldap, allocations" "$(printf %.1f "$(best ldapdir.beside 2)") an entry" "$(printf %.0f "$(best go-ldap.beside 2)") (go-ldap)" "$(awk -v a="$(best ldapdir.beside 2)" -v b="$(best go-ldap.beside 2)" 'BEGIN {printf "%.4f", a / b}')" "≤ 2 an entry"
   atmost "slapd: allocations" "$(sort -g -k3,3 plain.cost | tail -n 1 | awk '{print $3}')" 2 "per entry"
   same slapd HYBRIDKIT_SLAPD_URL=$slapd_url HYBRIDKIT_SLAPD_BASE=dc=vale,dc=example HYBRIDKIT_SLAPD_USER=cn=admin,dc=vale,dc=example HYBRIDKIT_SLAPD_PASSWORD=Passw0rd-Vale2
   stop_pid "$(cat slapd10000/pid)"
