@@ -152,6 +152,10 @@ func joinRules() []Rule {
 						f.Remedy = "The program itself failed to read its state: run it again, and look at the event log User Device Registration/Admin."
 					}
 				}
+				if want := c.Expect.Join; want != Undetermined { // who asks for a state must not take silence for it
+					f.Severity = Error
+					f.Cause = "Wanted: " + want.Title() + ". " + f.Cause
+				}
 				report(f)
 			}},
 		{ID: "join-state-unexpected", Title: "The device is not joined as wanted", Phase: PhaseJoin, Severity: Error, Source: srcOwn,

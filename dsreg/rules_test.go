@@ -252,6 +252,18 @@ func TestHealthyIsSilent(t *testing.T) {
 	}
 }
 
+// TestUndeterminedIsNotWanted: a capture that breaks off is no proof of the state that was asked for.
+func TestUndeterminedIsNotWanted(t *testing.T) {
+	st, err := dsreg.ParseString("+----+\n| Device State |\n+----+\n AzureAdJo")
+	require.NoError(t, err)
+	require.Equal(t, dsreg.Info, dsreg.Diagnose(st, dsreg.Expectation{}).Worst())
+	d := dsreg.Diagnose(st, dsreg.Expectation{Join: dsreg.HybridJoined})
+	f, ok := d.Find("state-undetermined")
+	require.True(t, ok)
+	require.Equal(t, dsreg.Error, f.Severity)
+	require.Contains(t, f.Cause, "Wanted: "+dsreg.HybridJoined.Title())
+}
+
 func TestContextLowersUserRows(t *testing.T) {
 	broken := func() *dsregtest.Report {
 		return attempt(noToken(), "AcquirePrtDiagnostics", "0xc000006d", dsregtest.UPN, "invalid_grant", "AADSTS50126: Error validating credentials.")
