@@ -106,13 +106,23 @@ func isHTML(b []byte) bool {
 	return strings.HasPrefix(s, "<!doctype html") || strings.HasPrefix(s, "<html") || strings.Contains(s, "<head") || strings.Contains(s, "<body")
 }
 
+// ParsePin returns a SHA-256 fingerprint as 64 small hex digits, from any way of writing it: capitals, and colons, blanks
+// or hyphens between the digits. Anything else is a *TrustError.
+func ParsePin(text string) (string, error) {
+	clean := strings.ToLower(strings.NewReplacer(":", "", " ", "", "-", "").Replace(text))
+	if b, err := hex.DecodeString(clean); err != nil || len(b) != sha256.Size {
+		return "", &TrustError{fmt.Sprintf("pin %q is not a SHA-256 fingerprint (64 hex digits)", text)}
+	}
+	return clean, nil
+}
+
 // pins normalises Pins.
 func (t Trust) pins() ([]string, error) {
 	var out []string
 	for _, p := range t.Pins {
-		clean := strings.ToLower(strings.NewReplacer(":", "", " ", "", "-", "").Replace(p))
-		if b, err := hex.DecodeString(clean); err != nil || len(b) != sha256.Size {
-			return nil, &TrustError{fmt.Sprintf("pin %q is not a SHA-256 fingerprint (64 hex digits)", p)}
+		clean, err := ParsePin(p)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, clean)
 	}

@@ -211,6 +211,11 @@ func (s *service) parse(fs *flag.FlagSet, args []string, needURL, needTrust bool
 			return nil, usagef("-url %q is not an http or https address", raw)
 		}
 	}
+	for _, pin := range s.pins {
+		if _, err := scepclient.ParsePin(pin); err != nil {
+			return nil, usagef("-pin %q is not a SHA-256 fingerprint (64 hex digits); scepenrol cacert shows the fingerprints to compare", pin)
+		}
+	}
 	if needTrust && len(s.pins) == 0 && s.caFile == "" && !s.insecure {
 		return nil, usagef("-pin or -ca-file is required; scepenrol cacert shows the fingerprints to compare")
 	}

@@ -125,6 +125,7 @@ func TestRefusals(t *testing.T) {
 		"json":            {[]string{"enrol", "-json", "-url", u, "-pin", ca.Pin(), "-cn", "x", "-challenge-env", "CHALLENGE", "-out", dir}, 1, `"bad-request"`},
 		"wrong pin":       {[]string{"enrol", "-url", u, "-pin", strings.Repeat("ab", 32), "-cn", "x", "-challenge-env", "CHALLENGE", "-out", dir}, 1, "pinned fingerprint"},
 		"no server":       {[]string{"caps", "-url", "http://127.0.0.1:1/scep"}, 1, "could not be reached"},
+		"no fingerprint":  {[]string{"enrol", "-url", u, "-pin", "00", "-cn", "x", "-out", dir}, 2, "64 hex digits"},
 		"no pin":          {[]string{"enrol", "-url", u, "-cn", "x", "-out", dir}, 2, "-pin"},
 		"no url":          {[]string{"caps"}, 2, "-url"},
 		"bad url":         {[]string{"caps", "-url", "-ndes"}, 2, "http"},
