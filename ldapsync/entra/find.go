@@ -76,7 +76,8 @@ func (p *Property) equals(value string) (string, error) {
 
 // CheckPlan looks up, before anything is written, which items of a plan Active Directory's authority forbids: it reads
 // every user that the plan would change in a way that depends on it, twenty in a request, and returns a
-// *MasteredError for each, by the item's place in Plan.Items. Writing would refuse them one by one.
+// *MasteredError for each, by the item's place in Plan.Items. Writing would refuse them one by one. The first error of
+// reading ends it and is returned.
 func (t *Target) CheckPlan(ctx context.Context, plan *ldapsync.Plan) (map[int]error, error) {
 	type check struct {
 		at int
@@ -102,6 +103,8 @@ func (t *Target) CheckPlan(ctx context.Context, plan *ldapsync.Plan) (map[int]er
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	work := make(chan check)
 	for range min(4*maxBatch, len(checks)) {
 		wg.Go(func() {
@@ -118,15 +121,22 @@ func (t *Target) CheckPlan(ctx context.Context, plan *ldapsync.Plan) (map[int]er
 					out[c.at] = err
 				case err != nil && failed == nil:
 					failed = err
+					cancel()
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	for _, c := range checks {
+		if ctx.Err() != nil {
+			break
+		}
 		work <- c
 	}
 	close(work)
 	wg.Wait()
+	if failed == nil {
+		failed = ctx.Err()
+	}
 	return out, failed
 }

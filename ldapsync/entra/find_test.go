@@ -1,7 +1,9 @@
 package entra_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +103,23 @@ func TestCheckPlan(t *testing.T) {
 	server.Script(entratest.Fault{Times: -1, Status: 403})
 	_, err = g.CheckPlan(t.Context(), p)
 	require.ErrorIs(t, err, ldapsync.ErrPermission)
+
+	// The first error ends it: with many users, not all are asked for.
+	for i := range p.Items {
+		if p.Items[i].Action == ldapsync.ActionUpdate {
+			p.Items = slices.Repeat(p.Items[i:i+1], 5000)
+			break
+		}
+	}
+	server.ResetRequests()
+	_, err = g.CheckPlan(t.Context(), p)
+	require.ErrorIs(t, err, ldapsync.ErrPermission)
+	require.Less(t, len(server.Requests()), 100)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = g.CheckPlan(ctx, p)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // TestTimeout: a server that never answers is a read that is repeated, and a write of unknown outcome.
