@@ -15,12 +15,7 @@ import (
 )
 
 func main() {
-	if version.Asked(os.Args[1:]) {
-		if version.Write(os.Stdout, "comgmt") != nil {
-			os.Exit(2)
-		}
-		return
-	}
+	version.Main("comgmt")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -20,12 +20,7 @@ import (
 )
 
 func main() {
-	if version.Asked(os.Args[1:]) {
-		if version.Write(os.Stdout, "estate") != nil {
-			os.Exit(2)
-		}
-		return
-	}
+	version.Main("estate")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

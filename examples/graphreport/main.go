@@ -11,12 +11,7 @@ import (
 )
 
 func main() {
-	if version.Asked(os.Args[1:]) {
-		if version.Write(os.Stdout, "graphreport") != nil {
-			os.Exit(2)
-		}
-		return
-	}
+	version.Main("graphreport")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

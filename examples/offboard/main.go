@@ -17,12 +17,7 @@ import (
 )
 
 func main() {
-	if version.Asked(os.Args[1:]) {
-		if version.Write(os.Stdout, "offboard") != nil {
-			os.Exit(2)
-		}
-		return
-	}
+	version.Main("offboard")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -26,12 +26,7 @@ import (
 )
 
 func main() {
-	if version.Asked(os.Args[1:]) {
-		if version.Write(os.Stdout, "regcheck") != nil {
-			os.Exit(2)
-		}
-		return
-	}
+	version.Main("regcheck")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -4,20 +4,33 @@ package version
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 )
 
-// Asked reports whether the arguments ask for the version and nothing else.
-func Asked(args []string) bool {
+// Main ends the process with the version of the tool on standard output, where the command line asks for it and nothing
+// else. A tool's main calls it first.
+func Main(tool string) {
+	if !asked(os.Args[1:]) {
+		return
+	}
+	if write(os.Stdout, tool) != nil {
+		os.Exit(2)
+	}
+	os.Exit(0)
+}
+
+// asked reports whether the arguments ask for the version and nothing else.
+func asked(args []string) bool {
 	return len(args) == 1 && slices.Contains([]string{"version", "-version", "--version"}, args[0])
 }
 
-// Write prints one line: the tool, its version, the revision it was built from, the Go release and the platform. What
+// write prints one line: the tool, its version, the revision it was built from, the Go release and the platform. What
 // the build does not know is left out: a tool that was built from an unpacked archive has no revision.
-func Write(w io.Writer, tool string) error {
+func write(w io.Writer, tool string) error {
 	_, err := fmt.Fprintln(w, line(tool, debug.ReadBuildInfo))
 	return err
 }

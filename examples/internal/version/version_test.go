@@ -10,10 +10,10 @@ import (
 
 func TestAsked(t *testing.T) {
 	for _, yes := range []string{"version", "-version", "--version"} {
-		require.True(t, Asked([]string{yes}))
+		require.True(t, asked([]string{yes}))
 	}
-	require.False(t, Asked(nil))
-	require.False(t, Asked([]string{"plan", "-version"}))
+	require.False(t, asked(nil))
+	require.False(t, asked([]string{"plan", "-version"}))
 }
 
 func TestLine(t *testing.T) {
@@ -23,6 +23,6 @@ func TestLine(t *testing.T) {
 	require.Contains(t, got, "regcheck, v1.2.3, revision 0123456789ab with changes of 2026-11-21T08:00:00Z, go1.")
 	require.Regexp(t, `^regcheck, go1\.`, line("regcheck", func() (*debug.BuildInfo, bool) { return nil, false }))
 	var b bytes.Buffer
-	require.NoError(t, Write(&b, "regcheck"))
+	require.NoError(t, write(&b, "regcheck"))
 	require.Regexp(t, `^regcheck, .*\n$`, b.String())
 }
