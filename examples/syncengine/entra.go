@@ -95,12 +95,13 @@ func shareBudgets(list []Organisation) {
 	key := func(o *Organisation) application {
 		return application{o.Target.Auth.TenantID, o.Target.Auth.ClientID, o.Target.Auth.GraphHost}
 	}
+	standard := entra.DefaultLimits()[0]
 	rates := make(map[application]float64)
 	for i := range list {
 		if o := &list[i]; o.Target.Auth != nil {
 			rate := o.WritesPerSecond
 			if rate <= 0 {
-				rate = 20
+				rate = float64(standard.Writes) / standard.Per.Seconds()
 			}
 			if old, ok := rates[key(o)]; !ok || rate < old {
 				rates[key(o)] = rate

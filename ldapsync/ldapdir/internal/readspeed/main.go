@@ -1,7 +1,8 @@
 //go:build unix
 
 // Readspeed reads the people of a container once, streaming or holding them, and prints what that cost as one line
-// of JSON; it can do the same with nothing but go-ldap, for comparison. Its memory figure is that of the whole process, so each measurement is a process of its own.
+// of JSON; it can do the same with nothing but go-ldap, for comparison. Its memory figure is that of the whole process,
+// so each measurement is a process of its own.
 package main
 
 import (
