@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -199,28 +198,30 @@ func (d *Dir) readRoot(ctx context.Context, c *conn) (rootDSE, error) {
 	return r, nil
 }
 
-// one makes a base search and returns the entry. No entry is ErrNotFound: an object the account may not see.
+// one makes a search for one object and returns the entry. No entry is ErrNotFound: an object the account may not see. The
+// second ends it, whatever else the server would send.
 func (d *Dir) one(ctx context.Context, c *conn, r request, what string) (entry, error) {
 	s, err := c.search(r, d.cfg.ReadTimeout)
 	if err != nil {
 		return entry{}, lost("search", d.ep.name, what, errors.Join(errLost, err))
 	}
 	var found entry
-	n := 0
+	have := false
 	for {
 		e, res, err := s.next(ctx)
 		switch {
 		case err != nil:
 			return entry{}, lost("search", d.ep.name, what, err)
+		case res == nil && have:
+			s.leave()
+			return entry{}, &Error{Op: "search", Server: d.ep.name, Object: what, cause: errors.New("more than one object has this identity")}
 		case res == nil:
-			found, n = e.keep(), n+1
+			found, have = e.keep(), true
 		case res.code != 0:
 			return entry{}, refusal("search", d.ep.name, what, res.code, res.matched, res.diagnostic)
-		case n == 0:
+		case !have:
 			e := &Error{Op: "search", Server: d.ep.name, Object: what, cause: errors.New("no such object, or none that the account may see")}
 			return entry{}, e.as(ldapsync.ErrNotFound)
-		case n > 1:
-			return entry{}, &Error{Op: "search", Server: d.ep.name, Object: what, cause: fmt.Errorf("%d objects have this identity", n)}
 		default:
 			return found, nil
 		}

@@ -192,7 +192,7 @@ func (d *Dir) with(ctx context.Context, f func(*conn) error) error {
 			return err
 		}
 		err = f(c)
-		stale := err != nil && c.reused && c.broken() && ctx.Err() == nil
+		stale := err != nil && c.reused && c.broken() && !c.left.Load() && ctx.Err() == nil
 		d.put(c)
 		if !stale || fresh {
 			return err

@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,12 +21,21 @@ import (
 // set: bend fills p in place of what was received and says how much of that is used up.
 type bentConn struct {
 	net.Conn
+	closed   *atomic.Bool
 	received *[]byte
 	now      *bool
 	bend     func(p, received []byte) (n, used int)
 }
 
+func (c bentConn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
 func (c bentConn) Read(p []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
 	if len(*c.received) == 0 {
 		b := make([]byte, 64<<10)
 		n, err := c.Conn.Read(b)
@@ -54,7 +64,7 @@ func bent(t *testing.T, now *bool, cfg ldapdir.Config, bend func(p, received []b
 	cfg.Bind = ldapdir.Simple{User: "reader@ashdown.example", Password: ldapdir.NewSecret("Passw0rd-reader")}
 	cfg.Dial = func(ctx context.Context) (net.Conn, error) {
 		c, err := s.Dial(ctx)
-		return bentConn{c, new([]byte), now, bend}, err
+		return bentConn{c, new(atomic.Bool), new([]byte), now, bend}, err
 	}
 	d, err := ldapdir.Open(cfg)
 	require.NoError(t, err)
@@ -92,14 +102,12 @@ func TestSlowServer(t *testing.T) {
 	})
 }
 
-// TestEndlessAnswers: a server that sends the same entry for ever is read for as long as the caller wants, in bounded
-// memory, and the end leaves no goroutine.
-func TestEndlessAnswers(t *testing.T) {
-	before := runtime.NumGoroutine()
-	endless := false
+// endless opens a domain that, from the moment that the flag is set, sends its answer about Ann for ever.
+func endless(t *testing.T) (*ldapdir.Dir, ldapsync.Container, *bool) {
+	on := new(bool)
 	var message []byte
 	at := 0
-	d, c := bent(t, &endless, ldapdir.Config{}, func(p, received []byte) (int, int) {
+	d, c := bent(t, on, ldapdir.Config{}, func(p, received []byte) (int, int) {
 		if message == nil {
 			if !strings.Contains(string(received), "CN=ann") {
 				n := copy(p, received)
@@ -121,7 +129,15 @@ func TestEndlessAnswers(t *testing.T) {
 		at = (at + n) % len(message)
 		return n, 0
 	})
-	endless = true
+	return d, c, on
+}
+
+// TestEndlessAnswers: a server that sends the same entry for ever is read for as long as the caller wants, in bounded
+// memory, and the end leaves no goroutine.
+func TestEndlessAnswers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	d, c, on := endless(t)
+	*on = true
 	n := 0
 	var m runtime.MemStats
 	peak := uint64(0)
@@ -139,10 +155,23 @@ func TestEndlessAnswers(t *testing.T) {
 	require.Less(t, peak, uint64(64<<20))
 	require.NoError(t, d.Close())
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+3 }, 10*time.Second, 10*time.Millisecond)
+}
 
-	// And one object that never ends its answer is no object.
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := d.Locate(ctx, ldapsync.GUID{1}, []string{"title"})
-	require.Error(t, err)
+// TestEndlessObject: one object that is sent for ever is no object.
+func TestEndlessObject(t *testing.T) {
+	d, c, on := endless(t)
+	var ann ldapsync.GUID
+	for o, err := range d.Read(t.Context(), ldapsync.Query{Class: ldapsync.User, Container: c, Attrs: []string{"title"}}) {
+		require.NoError(t, err)
+		if _, name := o.DN.RDN(); name == "ann" {
+			ann = o.ID
+		}
+	}
+	require.False(t, ann.IsZero())
+	_, err := d.Locate(t.Context(), ann, []string{"title"})
+	require.NoError(t, err)
+
+	*on = true
+	_, err = d.Locate(t.Context(), ann, []string{"title"})
+	require.ErrorContains(t, err, "more than one object has this identity")
 }

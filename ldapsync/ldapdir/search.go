@@ -359,6 +359,14 @@ func (s *searching) receive(ctx context.Context) (chunk, error) {
 
 var errLost = errors.New("the connection to the server was lost")
 
+// leave is stop for a reason that lies not in the connection: what asked is not tried again on a new one.
+func (s *searching) leave() {
+	if s.ending == nil {
+		s.w.left.Store(true)
+	}
+	s.stop()
+}
+
 // stop gives the search up: the server is told, and the connection is closed, because more answers may be on
 // their way.
 func (s *searching) stop() {

@@ -28,6 +28,7 @@ type wire struct {
 
 	sent   atomic.Int64 // bytes written
 	whole  atomic.Int64 // messages of our searches that have come to their end
+	left   atomic.Bool  // closed by us, by searching.leave
 	free   chan []byte  // buffers for chunks
 	nextID atomic.Int64
 
