@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,18 +34,25 @@ func startBrowser(t *testing.T, path string) *browser {
 	require.NoError(t, err)
 	fromR, fromW, err := os.Pipe()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), path, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--window-size=1280,900",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+	// Its helpers write to the profile for a moment after it has ended: the folder is removed when they are through.
+	profile, err := os.MkdirTemp("", "estate-browser-")
+	require.NoError(t, err)
+	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--window-size=1280,900",
+		"--remote-debugging-pipe", "--user-data-dir="+profile, "about:blank")
 	cmd.ExtraFiles = []*os.File{toR, fromW}
 	cmd.WaitDelay = 5 * time.Second
 	require.NoError(t, cmd.Start())
 	toR.Close()
 	fromW.Close()
 	t.Cleanup(func() {
+		_, _ = toW.Write([]byte(`{"id":1000000,"method":"Browser.close"}` + "\x00"))
+		kill := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
+		go io.Copy(io.Discard, fromR)
+		cmd.Wait()
+		kill.Stop()
 		toW.Close()
 		fromR.Close()
-		cmd.Process.Kill()
-		cmd.Wait()
+		require.Eventually(t, func() bool { return os.RemoveAll(profile) == nil }, 20*time.Second, 50*time.Millisecond, "the profile of the browser stays")
 	})
 	b := &browser{t: t, in: toW, out: bufio.NewReaderSize(fromR, 1<<20)}
 	var target struct{ TargetID string }
