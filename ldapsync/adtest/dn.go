@@ -30,9 +30,12 @@ func parseDN(s string) ([]rdn, *Error) {
 	var dn []rdn
 	for rest := s; strings.TrimLeft(rest, " ") != "" || len(dn) > 0; {
 		typ, after, ok := strings.Cut(rest, "=")
-		typ = strings.TrimSpace(typ)
+		typ = strings.Trim(typ, " ")
 		if !ok || typ == "" {
 			return nil, invalidDN("component without attribute in " + quote(s))
+		}
+		if strings.ContainsFunc(typ, notInType) {
+			return nil, invalidDN(quote(typ) + " is not an attribute in " + quote(s))
 		}
 		value, tail, more, err := dnValue(after)
 		if err != "" {
@@ -54,6 +57,13 @@ func parseDN(s string) ([]rdn, *Error) {
 	return dn, nil
 }
 
+// notInType holds for what is in no attribute's name and in no OID (RFC 4512 section 1.4).
+func notInType(r rune) bool {
+	return r >= utf8.RuneSelf || !isAlnum(byte(r)) && r != '-' && r != '.'
+}
+
+func isAlnum(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
 // dnValue reads one value up to an unescaped comma (or semicolon, RFC 4514 section 2.4 note).
 func dnValue(s string) (value, rest string, more bool, problem string) {
 	s = strings.TrimLeft(s, " ")
@@ -68,6 +78,9 @@ func dnValue(s string) (value, rest string, more bool, problem string) {
 		b, err := hex.DecodeString(strings.TrimSpace(h))
 		if err != nil || len(b) < 2 || int(b[1]) != len(b)-2 {
 			return "", "", false, "bad #hex value"
+		}
+		if len(b) == 2 {
+			return "", "", false, "empty value"
 		}
 		return string(b[2:]), rest, more, ""
 	}

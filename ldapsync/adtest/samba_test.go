@@ -160,6 +160,7 @@ func sambaSteps() (steps []sambaStep) {
 	add("no objectClass", "CN=x,"+sou, "displayName", "x")
 	add("wrong naming attribute", "OU=x,"+sou, "objectClass", "user")
 	add("multi-valued name", "CN=a+SN=b,"+sou, "objectClass", "user")
+	add("name of no attribute", "C_N=x,"+sou, "objectClass", "user")
 	add("empty value", "CN=x,"+sou, "objectClass", "user", "title", "")
 
 	full := []string{"objectClass", "cn", "name", "distinguishedName", "objectCategory", "instanceType", "displayName", "title", "employeeID", "sAMAccountName", "sAMAccountType", "userAccountControl", "primaryGroupID", "accountExpires", "memberOf", "directReports", "manager", "TITLE"}
