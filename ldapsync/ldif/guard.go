@@ -235,9 +235,10 @@ func (g *guard) check(rec *record) error {
 			value = ": "
 		}
 		if at := strings.Index(strings.ToLower(name), ";range="); at >= 0 {
-			// The parser knows no "=" in names. The rest of the values is elsewhere unless the range is open.
-			if !strings.HasSuffix(name, "-*") {
-				rec.unreadable = append(rec.unreadable, name[:at])
+			// The parser knows no "=" in names. Only the range from the first to the last value is all of them.
+			if name[at+len(";range="):] != "0-*" {
+				base, _, _ := strings.Cut(name, ";") // the values of all spellings come together
+				rec.unreadable = append(rec.unreadable, base)
 			}
 			l.text = name[:at] + ":" + value
 		}

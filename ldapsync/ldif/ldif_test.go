@@ -111,6 +111,26 @@ func TestExport(t *testing.T) {
 	require.Equal(t, ldapsync.Present, listing)
 }
 
+func TestRanges(t *testing.T) {
+	for text, want := range map[string]ldapsync.Presence{
+		"member: CN=x\n":                                         ldapsync.Present,
+		"member;range=0-*: CN=x\n":                               ldapsync.Present,
+		"member;range=0-1499: CN=x\n":                            ldapsync.Unreadable,
+		"member;range=1500-*: CN=x\n":                            ldapsync.Unreadable,
+		"MEMBER;RANGE=0-1499: CN=x\n":                            ldapsync.Unreadable,
+		"member;binary;range=0-1499: CN=x\n":                     ldapsync.Unreadable,
+		"member;range=0-1499;binary: CN=x\n":                     ldapsync.Unreadable,
+		"member: CN=x\nmember;range=0-1499: CN=y\n":              ldapsync.Unreadable,
+		"member;range=0-1499: CN=x\nmember;range=1500-*: CN=y\n": ldapsync.Unreadable,
+		"member;x;range=0-1499: CN=x\nmember;y: CN=y\n":          ldapsync.Unreadable,
+	} {
+		objects, err := collect(ldif.Records(strings.NewReader("dn: CN=Staff,DC=ashdown,DC=example\n"+text), ldif.Config{}))
+		require.NoError(t, err, text)
+		require.Len(t, objects, 1, text)
+		require.Equal(t, want, objects[0].Presence("member"), text)
+	}
+}
+
 // utf16 encodes as ldifde -u does.
 func encode16(text string, bigEndian bool) string {
 	var b []byte
