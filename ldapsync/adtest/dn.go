@@ -62,7 +62,9 @@ func notInType(r rune) bool {
 	return r >= utf8.RuneSelf || !isAlnum(byte(r)) && r != '-' && r != '.'
 }
 
-func isAlnum(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
 
 // dnValue reads one value up to an unescaped comma (or semicolon, RFC 4514 section 2.4 note).
 func dnValue(s string) (value, rest string, more bool, problem string) {
