@@ -332,7 +332,7 @@ func ldifLine(s string) (name, value string, err error) {
 		return "", "", fmt.Errorf("no attribute name and colon in %s", quote(s))
 	}
 	for _, c := range []byte(name) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == ';' || c == '.' || c == '=' || c == '*') {
+		if !isAlnum(c) && strings.IndexByte("-;.=*", c) < 0 {
 			return "", "", fmt.Errorf("%s is no attribute name", quote(name))
 		}
 	}
