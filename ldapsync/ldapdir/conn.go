@@ -49,6 +49,11 @@ func (d *Dir) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, unreachable(d.ep.name, err)
 	}
+	var g *gathering
+	if d.cfg.Dial == nil {
+		g = &gathering{Conn: raw, rest: rest}
+		raw = g
+	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	secured, secure, err := d.secure(ctx, raw)
@@ -57,6 +62,7 @@ func (d *Dir) dial(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	w := newWire(secured)
+	w.raw = g
 	c := &conn{wire: w, l: ldap.NewConn(w, secure), opened: time.Now()}
 	c.l.Start()
 	if err := d.bind(ctx, c); err != nil {

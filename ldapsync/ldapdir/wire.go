@@ -24,7 +24,9 @@ type wire struct {
 	in      []byte // what was received and not yet handed on is in[from:to]
 	from    int
 	to      int
-	foreign int // bytes left of the message that go-ldap is reading
+	foreign int        // bytes left of the message that go-ldap is reading
+	raw     *gathering // below TLS; nil for a connection within the process
+	entries int        // of ours, received one after the other
 
 	sent   atomic.Int64 // bytes written
 	whole  atomic.Int64 // messages of our searches that have come to their end
@@ -132,7 +134,7 @@ func (w *wire) next() error {
 	if err := w.fill(first.size); err != nil {
 		return err
 	}
-	w.whole.Add(1)
+	w.saw(first)
 	run, last := first.size, first
 	for run < enough && last.op != opSearchDone {
 		m, err := readHeader(w.in[w.from+run : w.to])
@@ -145,7 +147,7 @@ func (w *wire) next() error {
 			}
 			continue
 		}
-		w.whole.Add(1)
+		w.saw(m)
 		run, last = run+m.size, m
 	}
 	w.mu.Lock()
@@ -172,6 +174,17 @@ func (w *wire) next() error {
 	case <-w.closed:
 	}
 	return nil
+}
+
+// saw counts a message of ours.
+func (w *wire) saw(m header) {
+	w.whole.Add(1)
+	if w.entries++; m.op != opSearchEntry {
+		w.entries = 0
+	}
+	if w.raw != nil {
+		w.raw.on = w.entries >= manyEntries
+	}
 }
 
 // giveBack takes a buffer for another chunk.
