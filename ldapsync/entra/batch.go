@@ -156,18 +156,13 @@ type batchItem struct {
 
 // decodeBatch sorts the answers to their requests.
 func decodeBatch(res Response, reqs []Request, results []Result) error {
-	var answer struct {
-		Responses []batchItem `json:"responses"`
-	}
-	if err := json.Unmarshal(res.Body, &answer); err != nil {
-		return fmt.Errorf("the answer of the batch is not JSON: %w", err)
-	}
-	if answer.Responses == nil {
-		return errors.New("the answer of the batch has no responses")
+	items, err := batchItems(res.Body)
+	if err != nil {
+		return err
 	}
 	seen := make([]bool, len(reqs))
-	for i := range answer.Responses {
-		it := &answer.Responses[i]
+	for i := range items {
+		it := &items[i]
 		n, err := strconv.Atoi(strings.Trim(string(it.ID), `"`))
 		if err != nil || n < 1 || n > len(reqs) {
 			return fmt.Errorf("the answer of the batch names a request %s that was not sent", printable(it.ID))
@@ -190,6 +185,70 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 		results[i].Err = e
 	}
 	return nil
+}
+
+// batchItems finds the items of the answer of a batch. What they hold shares the memory of the answer, or none of it.
+func batchItems(answer []byte) ([]batchItem, error) {
+	if json.Valid(answer) {
+		if items, ok := usualItems(answer); ok {
+			return items, nil
+		}
+	}
+	var a struct {
+		Responses []batchItem `json:"responses"`
+	}
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return nil, fmt.Errorf("the answer of the batch is not JSON: %w", err)
+	}
+	if a.Responses == nil {
+		return nil, errors.New("the answer of the batch has no responses")
+	}
+	return a.Responses, nil
+}
+
+// usualItems takes an answer apart that has no more than Graph documents, from JSON that is known to be valid. It
+// gives up at anything else.
+func usualItems(answer []byte) ([]batchItem, bool) {
+	j := validJSON(answer)
+	if name, ok := j.name('{'); !ok || string(name) != "responses" || !j.next('[') {
+		return nil, false
+	}
+	items := make([]batchItem, 0, maxBatch)
+	for open := byte('{'); len(items) <= maxBatch; {
+		var it batchItem
+		for {
+			name, ok := j.name(open)
+			if !ok {
+				return nil, false
+			}
+			v := j.value()
+			switch string(name) {
+			case "id":
+				it.ID = v
+			case "status":
+				n, err := strconv.Atoi(string(v))
+				if err != nil {
+					return nil, false
+				}
+				it.Status = n
+			case "headers":
+				it.Headers = v
+			case "body":
+				it.Body = v
+			default:
+				return nil, false
+			}
+			if open = ','; j.next('}') {
+				break
+			}
+		}
+		items = append(items, it)
+		if !j.next(',') {
+			break
+		}
+		open = '{'
+	}
+	return items, j.next(']') && j.next('}') && len(j) == 0
 }
 
 func (it *batchItem) result(r *Request, outer *Response) Result {
@@ -239,46 +298,92 @@ func headers(raw json.RawMessage) http.Header {
 // flat reads an object whose members are all texts without escapes, from JSON that is known to be valid. It gives up
 // at anything else.
 func flat(b []byte, h http.Header) bool {
-	text := func() (string, bool) {
-		b = bytes.TrimLeft(b, " \t\r\n")
-		if len(b) < 2 || b[0] != '"' {
-			return "", false
-		}
-		end := bytes.IndexByte(b[1:], '"')
-		if end < 0 || !isPlain(b[1:1+end]) {
-			return "", false
-		}
-		s := string(b[1 : 1+end])
-		b = bytes.TrimLeft(b[end+2:], " \t\r\n")
-		return s, true
-	}
-	next := func(c byte) bool {
-		if len(b) == 0 || b[0] != c {
-			return false
-		}
-		b = b[1:]
-		return true
-	}
-	if !next('{') {
-		return false
-	}
-	for {
-		k, ok := text()
-		if !ok || !next(':') {
-			return false
-		}
-		v, ok := text()
+	j := validJSON(b)
+	for open := byte('{'); ; open = ',' {
+		k, ok := j.name(open)
 		if !ok {
 			return false
 		}
-		h.Set(k, v)
-		if next('}') {
-			return true
-		}
-		if !next(',') {
+		v, ok := j.text()
+		if !ok {
 			return false
 		}
+		if h.Set(string(k), string(v)); j.next('}') {
+			return true
+		}
 	}
+}
+
+// validJSON is what is left of a text that is known to be JSON. Given another, its methods give up or take too much.
+type validJSON []byte
+
+// next takes the character c, if that is what comes, and the space around it.
+func (j *validJSON) next(c byte) bool {
+	j.space()
+	if b := *j; len(b) == 0 || b[0] != c {
+		return false
+	}
+	*j = (*j)[1:]
+	j.space()
+	return true
+}
+
+func (j *validJSON) space() {
+	for b := *j; len(b) > 0 && isSpace(b[0]); b = *j {
+		*j = b[1:]
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// text takes a string without escapes.
+func (j *validJSON) text() ([]byte, bool) {
+	b := *j
+	if len(b) < 2 || b[0] != '"' {
+		return nil, false
+	}
+	end := 1 + bytes.IndexByte(b[1:], '"')
+	if end < 1 || !isPlain(b[1:end]) {
+		return nil, false
+	}
+	*j = b[end+1:]
+	return b[1:end], true
+}
+
+// name takes open and the name of a member, to its colon.
+func (j *validJSON) name(open byte) ([]byte, bool) {
+	if !j.next(open) {
+		return nil, false
+	}
+	s, ok := j.text()
+	return s, ok && j.next(':')
+}
+
+// value takes any value.
+func (j *validJSON) value() json.RawMessage {
+	b, depth, quoted := *j, 0, false
+	n := 0
+	for ; n < len(b); n++ {
+		c := b[n]
+		switch {
+		case quoted && c == '\\':
+			n++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case depth > 0:
+			if c == '}' || c == ']' {
+				depth--
+			}
+		case c == ',' || c == '}' || c == ']' || isSpace(c):
+			*j = b[n:]
+			return json.RawMessage(b[:n:n])
+		}
+	}
+	*j = nil
+	return json.RawMessage(b)
 }
 
 // body is the raw body: JSON as it is, anything else decoded from the base64 text that a batch carries it in.
