@@ -25,7 +25,8 @@ type Result struct {
 }
 
 // Batch sends 1 to 20 requests as one $batch, once, and returns a Result for each, in their order. Graph carries
-// them out in any order. Paths must be relative. Bodies must be JSON, since a batch carries nothing else.
+// them out in any order. Paths must be relative. Bodies must be JSON, since a batch carries nothing else. The bodies
+// of the responses may share the memory of the whole answer: who keeps one keeps all.
 //
 // The error is nil if Graph answered the batch, whatever it said of the items. An error of the call as a whole is
 // returned and stands in every Result too. An item that the answer leaves out has an error that wraps
@@ -187,7 +188,7 @@ func decodeBatch(res Response, reqs []Request, results []Result) error {
 	return nil
 }
 
-// batchItems finds the items of the answer of a batch. What they hold shares the memory of the answer, or none of it.
+// batchItems finds the items of the answer of a batch. They share the memory of the answer, or none of it.
 func batchItems(answer []byte) ([]batchItem, error) {
 	if json.Valid(answer) {
 		if items, ok := usualItems(answer); ok {
@@ -195,15 +196,29 @@ func batchItems(answer []byte) ([]batchItem, error) {
 		}
 	}
 	var a struct {
-		Responses []batchItem `json:"responses"`
+		Responses json.RawMessage `json:"responses"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
 		return nil, fmt.Errorf("the answer of the batch is not JSON: %w", err)
 	}
-	if a.Responses == nil {
+	if len(a.Responses) == 0 || string(a.Responses) == "null" {
 		return nil, errors.New("the answer of the batch has no responses")
 	}
-	return a.Responses, nil
+	d := json.NewDecoder(bytes.NewReader(a.Responses))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, fmt.Errorf("the responses of the batch are no array: %s", printable(a.Responses))
+	}
+	var items []batchItem
+	for d.More() {
+		var it batchItem
+		if err := d.Decode(&it); err != nil {
+			return nil, fmt.Errorf("item %d of the answer of the batch: %w", len(items)+1, err)
+		}
+		if items = append(items, it); len(items) > maxBatch {
+			return nil, fmt.Errorf("the answer of the batch has more than %d items", maxBatch)
+		}
+	}
+	return items, nil
 }
 
 // usualItems takes an answer apart that has no more than Graph documents, from JSON that is known to be valid. It
@@ -214,9 +229,9 @@ func usualItems(answer []byte) ([]batchItem, bool) {
 		return nil, false
 	}
 	items := make([]batchItem, 0, maxBatch)
-	for open := byte('{'); len(items) <= maxBatch; {
+	for more := true; more && len(items) < maxBatch; more = j.next(',') {
 		var it batchItem
-		for {
+		for open := byte('{'); ; open = ',' {
 			name, ok := j.name(open)
 			if !ok {
 				return nil, false
@@ -238,15 +253,11 @@ func usualItems(answer []byte) ([]batchItem, bool) {
 			default:
 				return nil, false
 			}
-			if open = ','; j.next('}') {
+			if j.next('}') {
 				break
 			}
 		}
 		items = append(items, it)
-		if !j.next(',') {
-			break
-		}
-		open = '{'
 	}
 	return items, j.next(']') && j.next('}') && len(j) == 0
 }

@@ -3,6 +3,8 @@ package entra
 import (
 	"encoding/json"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,6 +61,30 @@ func TestUsualItems(t *testing.T) {
 	} {
 		require.False(t, sameItems(t, answer), answer)
 	}
+}
+
+// TestManyItems: however many items an answer has, no more are kept than a batch may hold.
+func TestManyItems(t *testing.T) {
+	for item, message := range map[string]string{`{"id":1}`: "more than 20 items", `{}`: "more than 20 items", `{"id":1,"x":0}`: "more than 20 items", `[]`: "item 1 "} {
+		answer := []byte(`{"responses":[` + strings.Repeat(item+",", 1<<20) + item + `]}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := batchItems(answer)
+		runtime.ReadMemStats(&after)
+		require.ErrorContains(t, err, message)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*len(answer)+1<<20), item)
+	}
+	for answer, message := range map[string]string{`{`: "not JSON", `{"responses":null}`: "no responses", `{}`: "no responses", `{"responses":{}}`: "no array", `{"responses":[{"id":"1","status":"x"}]}`: "item 1 "} {
+		_, err := batchItems([]byte(answer))
+		require.ErrorContains(t, err, message, answer)
+	}
+	full := `{"responses":[` + strings.Repeat(`{"id":1},`, maxBatch-1)
+	items, err := batchItems([]byte(full + `{"id":1}]}`))
+	require.NoError(t, err)
+	require.Len(t, items, maxBatch)
+	items, err = batchItems([]byte(full + `{"Id":1}]}`))
+	require.NoError(t, err)
+	require.Len(t, items, maxBatch)
 }
 
 func FuzzUsualItems(f *testing.F) {
