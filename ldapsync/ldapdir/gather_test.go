@@ -1,6 +1,7 @@
 package ldapdir
 
 import (
+	"crypto/tls"
 	"io"
 	"slices"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"go.internal/hybridkit/ldapsync/adtest"
 )
 
 // pieces gives one message to each Read, as a server does that sends every entry by itself, or as much as fits if
@@ -71,6 +74,44 @@ func TestGathering(t *testing.T) {
 			}
 			require.Equal(t, sent, got)
 			require.Equal(t, c.waits, waits)
+		})
+	}
+}
+
+// TestGatheringIsUsed: on connections of the network, with and without TLS, and on no others.
+func TestGatheringIsUsed(t *testing.T) {
+	s := adtest.New(t, adtest.Config{AllowPlainBind: true})
+	bind := Simple{User: "reader@ashdown.example", Password: NewSecret("Passw0rd-reader")}
+	trust := TLS{CAs: s.CertPool(), ServerName: s.DNSHostName()}
+	for name, c := range map[string]struct {
+		cfg  Config
+		used bool
+	}{
+		"ldaps":      {Config{URL: s.TLSURL(), TLS: trust}, true},
+		"StartTLS":   {Config{URL: s.URL(), TLS: trust}, true},
+		"plaintext":  {Config{URL: s.URL(), AllowPlaintext: true}, true},
+		"in process": {Config{Dial: s.Dial, TLS: trust}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cfg.Bind = bind
+			d, err := Open(c.cfg)
+			require.NoError(t, err)
+			w, err := d.dial(t.Context())
+			require.NoError(t, err)
+			defer func() {
+				require.NoError(t, w.Close())
+				require.NoError(t, d.Close())
+			}()
+			require.Equal(t, c.used, w.raw != nil)
+			if !c.used {
+				return
+			}
+			require.NotNil(t, w.raw.rest)
+			below := w.wire.Conn
+			if secured, ok := below.(*tls.Conn); ok {
+				below = secured.NetConn()
+			}
+			require.Same(t, w.raw, below, "bytes come past it")
 		})
 	}
 }
