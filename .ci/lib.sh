@@ -21,6 +21,9 @@ check() {
   local out
   if out=$("$@" 2>&1); then ok "$name"; else bad "$name"; printf '%s\n' "$out" | tail -n 40 | sed 's/^/        /'; fi
 }
+# least FILE COLUMN, middle FILE COLUMN: the smallest number of a column, and the median.
+least() { sort -g -k "$2,$2" "$1" | awk -v k="$2" 'NR == 1 {print $k}'; }
+middle() { sort -g -k "$2,$2" "$1" | awk -v k="$2" '{v[NR] = $k} END {print v[int((NR + 1) / 2)]}'; }
 # row WHAT OURS PEER RATIO LIMIT: a line of the table that .ci/bench makes; nothing where nobody makes one.
 row() { [ -z "${BENCH_ROWS:-}" ] || printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>"$BENCH_ROWS"; }
 # finish: print the step's counts where .ci/run finds them and exit.

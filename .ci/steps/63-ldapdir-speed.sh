@@ -16,8 +16,6 @@ timed() {
   { time "$@" >out.txt 2>err.txt; } 2>times.txt || { echo "$*: $(tail -n 1 err.txt)" >>failed.txt; return 1; }
   awk '{print $1, $2 + $3}' times.txt >>"$file"
 }
-best() { sort -g -k "$2,$2" "$1" | awk -v k="$2" 'NR == 1 {print $k}'; }
-middle() { sort -g -k "$2,$2" "$1" | awk -v k="$2" '{v[NR] = $k} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 # field NAME: a number of what readspeed printed last.
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" out.txt; }
@@ -93,25 +91,26 @@ beside() {
   done
 }
 # wall NAME: the ratio of the best rounds, or that of the middle ones where it is smaller; walls tells of both.
-best_ratio() { ratio "$(best "$1.read" 1)" "$(best "$1.search" 1)"; }
+best_ratio() { ratio "$(least "$1.read" 1)" "$(least "$1.search" 1)"; }
 middle_ratio() { ratio "$(middle "$1.read" 1)" "$(middle "$1.search" 1)"; }
 wall() { printf '%s\n' "$(best_ratio "$1")" "$(middle_ratio "$1")" | sort -g | head -n 1; }
-within() { awk -v a="$(wall "$1")" -v b="$2" -v c="$([ -z "$3" ] || best "$1.cost" 2)" -v d="$3" 'BEGIN {exit !(a <= b && c + 0 <= d + 0)}'; }
+within() { awk -v a="$(wall "$1")" -v b="$2" -v c="$([ -z "$3" ] || least "$1.cost" 2)" -v d="$3" 'BEGIN {exit !(a <= b && c + 0 <= d + 0)}'; }
 walls() {
-  echo "best $(best "$1.read" 1) s and $(best "$1.search" 1) s: $(best_ratio "$1"), median $(middle "$1.read" 1) s and $(middle "$1.search" 1) s: $(middle_ratio "$1")"
+  echo "best $(least "$1.read" 1) s and $(least "$1.search" 1) s: $(best_ratio "$1"), median $(middle "$1.read" 1) s and $(middle "$1.search" 1) s: $(middle_ratio "$1")"
 }
 # micros SECONDS ENTRIES
 micros() { awk -v s="$1" -v n="$2" 'BEGIN {printf "%.1f", s * 1e6 / n}'; }
 
 if slapd_start 10000; then
-  # 6 µs is for a machine on which ldapsearch needs 8 or less; a slower one is allowed as much more.
+  # 6 µs is for a machine on which ldapsearch needs 8 or less (6.2 where this was written); a slower one is allowed as
+  # much more.
   beside plain 1.00 15 plain_search plain_read 6
-  micros=$(awk -v s="$(best plain.search 2)" 'BEGIN {m = s * 1e6 / 10000 * 6 / 8; print (m > 6 ? m : 6)}')
+  most=$(awk -v s="$(micros "$(least plain.search 2)" 10000)" 'BEGIN {print (s > 8 ? s * 6 / 8 : 6)}')
   [ "$(sort -u plain.cost | awk '{print $1}' | sort -u)" = 10000 ] && ok "slapd: 10,000 entries of 17 values, $(wc -l <plain.cost) rounds" || bad "slapd: not 10,000 entries"
   atmost "slapd: wall time beside ldapsearch" "$(wall plain)" 1.00 "times" "$(walls plain), start and bind included"
-  row "ldapdir: 10,000 entries from slapd, wall time" "$(best plain.read 1) s" "$(best plain.search 1) s (ldapsearch)" "$(best_ratio plain)" "≤ 1"
-  row "ldapdir: the same, client CPU" "$(printf %.1f "$(best plain.cost 2)") µs an entry" "$(awk -v c="$(best plain.search 2)" 'BEGIN {print c * 100}') µs (ldapsearch)" "$(awk -v a="$(best plain.cost 2)" -v b="$(best plain.search 2)" 'BEGIN {printf "%.2f", a / (b * 100)}')" "≤ 6 µs"
-  atmost "slapd: processor time" "$(best plain.cost 2)" "$micros" "µs per entry" "median $(middle plain.cost 2); ldapsearch $(micros "$(best plain.search 2)" 10000), median $(micros "$(middle plain.search 2)" 10000)"
+  row "ldapdir: 10,000 entries from slapd, wall time" "$(least plain.read 1) s" "$(least plain.search 1) s (ldapsearch)" "$(best_ratio plain)" "≤ 1"
+  row "ldapdir: the same, client CPU" "$(printf %.1f "$(least plain.cost 2)") µs an entry" "$(awk -v c="$(least plain.search 2)" 'BEGIN {print c * 100}') µs (ldapsearch)" "$(awk -v a="$(least plain.cost 2)" -v b="$(least plain.search 2)" 'BEGIN {printf "%.2f", a / (b * 100)}')" "≤ 6 µs"
+  atmost "slapd: processor time" "$(least plain.cost 2)" "$most" "µs per entry" "median $(middle plain.cost 2); ldapsearch $(micros "$(least plain.search 2)" 10000), median $(micros "$(middle plain.search 2)" 10000)"
   # go-ldap by itself, three processes in turns with three of ours.
   for _ in 1 2 3; do
     for c in ldapdir go-ldap; do
@@ -119,9 +118,9 @@ if slapd_start 10000; then
       gone
     done
   done
-  atmost "slapd: processor time beside go-ldap" "$(ratio "$(best ldapdir.beside 1)" "$(best go-ldap.beside 1)")" 1 "times" "$(best ldapdir.beside 1) and $(best go-ldap.beside 1) µs per entry"
-  row "ldapdir: the same beside go-ldap, client CPU" "$(printf %.1f "$(best ldapdir.beside 1)") µs an entry" "$(printf %.1f "$(best go-ldap.beside 1)") µs (go-ldap)" "$(ratio "$(best ldapdir.beside 1)" "$(best go-ldap.beside 1)")" "≤ 1"
-  row "ldapdir: the same beside go-ldap, allocations" "$(printf %.1f "$(best ldapdir.beside 2)") an entry" "$(printf %.0f "$(best go-ldap.beside 2)") (go-ldap)" "$(awk -v a="$(best ldapdir.beside 2)" -v b="$(best go-ldap.beside 2)" 'BEGIN {printf "%.4f", a / b}')" "≤ 2 an entry"
+  atmost "slapd: processor time beside go-ldap" "$(ratio "$(least ldapdir.beside 1)" "$(least go-ldap.beside 1)")" 1 "times" "$(least ldapdir.beside 1) and $(least go-ldap.beside 1) µs per entry"
+  row "ldapdir: the same beside go-ldap, client CPU" "$(printf %.1f "$(least ldapdir.beside 1)") µs an entry" "$(printf %.1f "$(least go-ldap.beside 1)") µs (go-ldap)" "$(ratio "$(least ldapdir.beside 1)" "$(least go-ldap.beside 1)")" "≤ 1"
+  row "ldapdir: the same beside go-ldap, allocations" "$(printf %.1f "$(least ldapdir.beside 2)") an entry" "$(printf %.0f "$(least go-ldap.beside 2)") (go-ldap)" "$(awk -v a="$(least ldapdir.beside 2)" -v b="$(least go-ldap.beside 2)" 'BEGIN {printf "%.4f", a / b}')" "≤ 2 an entry"
   atmost "slapd: allocations" "$(sort -g -k3,3 plain.cost | tail -n 1 | awk '{print $3}')" 2 "per entry"
   same slapd HYBRIDKIT_SLAPD_URL=$slapd_url HYBRIDKIT_SLAPD_BASE=dc=vale,dc=example HYBRIDKIT_SLAPD_USER=cn=admin,dc=vale,dc=example HYBRIDKIT_SLAPD_PASSWORD=Passw0rd-Vale2
   stop_pid "$(cat slapd10000/pid)"
@@ -228,12 +227,12 @@ cycle >out.txt 2>err.txt
 same_reads >out.txt 2>/dev/null
 [ "$(grep -c ^dn: out.txt)" = 21999 ] && ok "samba: ldapsearch reads the same 21,999 entries" || bad "samba: ldapsearch reads $(grep -c ^dn: out.txt) entries"
 beside cycle 1.15 5 same_reads cycle
-row "syncengine: an unchanged cycle of 10,999 objects on Samba, wall time" "$(best cycle.read 1) s" "$(best cycle.search 1) s (ldapsearch, the same reads)" "$(best_ratio cycle)" "≤ 1.15"
+row "syncengine: an unchanged cycle of 10,999 objects on Samba, wall time" "$(least cycle.read 1) s" "$(least cycle.search 1) s (ldapsearch, the same reads)" "$(best_ratio cycle)" "≤ 1.15"
 atmost "samba: a cycle that finds nothing to do, beside ldapsearch" "$(wall cycle)" 1.15 "times" "$(walls cycle)"
 beside samba 1.15 3 samba_search samba_read
-row "ldapdir: 9,999 users from Samba over LDAPS, wall time" "$(best samba.read 1) s" "$(best samba.search 1) s (ldapsearch)" "$(best_ratio samba)" "≤ 1.15"
+row "ldapdir: 9,999 users from Samba over LDAPS, wall time" "$(least samba.read 1) s" "$(least samba.search 1) s (ldapsearch)" "$(best_ratio samba)" "≤ 1.15"
 atmost "samba: 9,999 users over LDAPS, wall time beside ldapsearch" "$(wall samba)" 1.15 "times" \
-  "$(walls samba); $(printf %.1f "$(best samba.cost 2)") µs of processor time per entry, ldapsearch $(micros "$(best samba.search 2)" 9999)"
+  "$(walls samba); $(printf %.1f "$(least samba.cost 2)") µs of processor time per entry, ldapsearch $(micros "$(least samba.search 2)" 9999)"
 same samba HYBRIDKIT_SAMBA_URL=ldaps://$SA HYBRIDKIT_SAMBA_CA="$S/private/tls/ca.pem" HYBRIDKIT_SAMBA_BASE=DC=ashdown,DC=example \
   HYBRIDKIT_SAMBA_USER=administrator@ashdown.example HYBRIDKIT_SAMBA_PASSWORD="$SAMBA_PASSWORD"
 finish

@@ -42,14 +42,14 @@ within() { awk -v r="$ratio" -v n="$rate" 'BEGIN { exit !(n >= 80000 || r <= 1.3
 for _ in 1 2 3 4; do
   for _ in $(seq 10); do
     q=$(one queue) && n=$(one net-http) || { bad "the benchmark runs"; tail -n 20 "$CI_TMP/round.txt"; finish; }
-    echo "$q $n" | awk '{ print $1, $3, $1 / $3, $2 }' >>"$out"
+    echo "$q $n" | awk '{ printf "%s %s %.2f %s\n", $1, $3, $1 / $3, -$2 }' >>"$out" # the rate negative: the most is the least
   done
-  ours=$(sort -g "$out" | awk 'NR == 1 { print $1 }') peer=$(sort -g -k2,2 "$out" | awk 'NR == 1 { print $2 }') rate=$(sort -gr -k4,4 "$out" | awk 'NR == 1 { print $4 }')
-  median=$(sort -g -k3,3 "$out" | awk '{ v[NR] = $3 } END { print v[int((NR + 1) / 2)] }')
-  ratio=$(awk -v a="$ours" -v b="$peer" -v m="$median" 'BEGIN { r = a / b; printf "%.2f", (r < m ? r : m) }')
+  ours=$(least "$out" 1) peer=$(least "$out" 2) rate=$(least "$out" 4) rate=${rate#-}
+  best=$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.2f", a / b }')
+  ratio=$(printf '%s\n' "$best" "$(middle "$out" 3)" | sort -g | head -n 1)
   within && break
 done
-row "ldapsync/entra: batches of PATCH over TLS, client and server" "$ours µs CPU a user, $rate users/s" "$peer µs (net/http)" "$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.2f", a / b }')" "≤ 1.3 or 80,000/s"
+row "ldapsync/entra: batches of PATCH over TLS, client and server" "$ours µs CPU a user, $rate users/s" "$peer µs (net/http)" "$best" "≤ 1.3 or 80,000/s"
 line="batches of PATCH over TLS, client and server: $ours us of CPU for a user, plain net/http $peer: $ratio times; $rate users/s"
 if within; then ok "$line"; else bad "$line (want 80,000 users/s or 1.3 times)"; fi
 
