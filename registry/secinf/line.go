@@ -188,7 +188,7 @@ func FormatLine(e registry.Entry) (line, why string) {
 			return "", err.Error()
 		}
 		for _, s := range list {
-			if strings.ContainsAny(s, "\",; \t") {
+			if strings.ContainsAny(s, "\",; \t") || strings.TrimSpace(s) != s {
 				s = `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 			}
 			fields = append(fields, s)

@@ -128,6 +128,7 @@ func TestEncode(t *testing.T) {
 		{Op: registry.Set, Path: p, Name: "d", Value: registry.DWord(0xFFFFFFFF)},
 		{Op: registry.Set, Path: p, Name: "b", Value: registry.Binary([]byte{0, 15, 255})},
 		{Op: registry.Set, Path: p, Name: "m", Value: registry.Strings("one", "two, three", `"q"`)},
+		{Op: registry.Set, Path: p, Name: "blank", Value: registry.Strings("\v", "a\f", "\u00a0b", "c\u2003d")},
 		{Op: registry.Set, Path: p, Name: "m0", Value: registry.Strings()},
 		{Op: registry.Set, Path: p, Name: `a=b;"c"`, Value: registry.DWord(1)},
 	}
