@@ -184,12 +184,7 @@ func (a *applier) putRun(ctx context.Context, r runRecord, more ...StateOp) erro
 // writeJournal records what is about to be done, in pieces, and the head last: a journal without a head means
 // that nothing was written to the target yet.
 func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
-	var ops []StateOp
-	flush := func() error {
-		err := a.s.State.Commit(ctx, ops)
-		ops = ops[:0]
-		return err
-	}
+	w := opWriter{s: a.s.State}
 	var track string // of the item before
 	var source GUID
 	var prev *linkRecord // after the item before; items of one object follow each other
@@ -212,18 +207,18 @@ func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
 		prev = nextLink(prev, it, it.Target)
 		a.lines++
 		a.report.Pending++
-		if ops = append(ops, op); len(ops) == 500 {
-			if err := flush(); err != nil {
-				return err
-			}
+		if err := w.add(ctx, op); err != nil {
+			return err
 		}
 	}
 	op, err := putJSON(a.k.journal(a.n), journalHead{Plan: a.p.ID, Undo: a.p.Undo, Started: a.report.Started, Lines: a.lines, Accepted: accepted})
 	if err != nil {
 		return err
 	}
-	ops = append(ops, op)
-	return flush()
+	if err := w.add(ctx, op); err != nil {
+		return err
+	}
+	return w.flush(ctx)
 }
 
 // eachLine calls f for the lines of a journal, in order. That there are as many as its head says is known after the
@@ -312,6 +307,7 @@ type lineOutcome struct {
 	target GUID
 	err    error
 	wrote  bool
+	late   bool // the write may still arrive
 }
 
 // pending sends the lines that were not tried yet, in groups of those that follow each other and are about one
@@ -438,7 +434,7 @@ func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 		}
 		a.report.Pending--
 		a.tally(l.at, l.journalLine)
-		more, err := a.lineOps(l)
+		more, err := a.lineOps(l, o.late)
 		if err != nil {
 			return err
 		}
@@ -447,13 +443,17 @@ func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 	return a.s.State.Commit(ctx, ops)
 }
 
-// lineOps are the state changes for a line whose outcome is known.
-func (a *applier) lineOps(l numbered) ([]StateOp, error) {
+// lineOps are the state changes for a line that was tried. late: it was not seen carried out, but may still be.
+func (a *applier) lineOps(l numbered, late bool) ([]StateOp, error) {
 	op, err := putJSON(a.k.line(a.n, l.at), l.journalLine)
 	if err != nil {
 		return nil, err
 	}
 	ops := []StateOp{op}
+	if late {
+		more, err := a.s.unsettled(a.n, l)
+		return append(ops, more...), err
+	}
 	if l.Status != StatusDone {
 		return ops, nil
 	}

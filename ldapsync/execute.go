@@ -11,18 +11,18 @@ import (
 
 // line carries out one line of the journal.
 func (a *applier) line(ctx context.Context, l numbered) lineOutcome {
-	it := &l.Item
-	o := lineOutcome{line: l, target: it.Target}
-	if !it.Action.Writes() {
-		o.status = StatusDone
+	o := lineOutcome{line: l}
+	if !l.Item.Action.Writes() {
+		o.status, o.target = StatusDone, l.Item.Target
 		return o
 	}
-	o.status, o.target, o.wrote, o.err = a.execute(ctx, it)
+	a.execute(ctx, &l.Item, &o)
+	o.late = o.late && o.status != StatusDone
 	return o
 }
 
 // execute writes one item, with retries. StatusPending means that ctx ended before anything was decided.
-func (a *applier) execute(ctx context.Context, it *Item) (status Status, target GUID, wrote bool, err error) {
+func (a *applier) execute(ctx context.Context, it *Item, o *lineOutcome) {
 	r := a.s.Retry
 	if r.Attempts <= 0 {
 		r.Attempts = 5
@@ -34,43 +34,49 @@ func (a *applier) execute(ctx context.Context, it *Item) (status Status, target 
 		r.Max = 30 * time.Second
 	}
 	for try := 1; ; try++ {
-		if err := a.pace(ctx); err != nil {
-			return StatusPending, GUID{}, false, nil
+		if a.pace(ctx) != nil {
+			return
 		}
 		id, err := a.s.Target.Write(ctx, it.change())
+		o.late = o.late || errors.Is(err, ErrUnclear)
 		switch {
 		case err == nil:
 			if it.Action != ActionCreate {
 				id = it.Target
 			}
-			return a.confirm(ctx, it, id)
+			a.confirm(ctx, it, id, o)
+			return
 		case errors.Is(err, ErrUnclear), errors.Is(err, ErrExists) && it.Action == ActionCreate:
 			// The write may have been made: by this call, or by one that was killed before it was recorded.
 			seen, id, ierr := inspect(context.WithoutCancel(ctx), a.s.Target, a.s.track(it.Track), it)
 			switch {
 			case ierr != nil && ctx.Err() != nil:
-				return StatusPending, GUID{}, false, nil
+				return
 			case ierr != nil:
 				err = errors.Join(err, ierr, ErrTransient)
 			case seen == asAfter:
-				return StatusDone, id, true, nil
+				o.status, o.target, o.wrote = StatusDone, id, true
+				return
 			case seen == asNeither || errors.Is(err, ErrExists):
-				return StatusRefused, GUID{}, false, err
+				o.status, o.err = StatusRefused, err
+				return
 			}
 		case errors.Is(err, ErrPrecondition), errors.Is(err, ErrNotFound), errors.Is(err, ErrExists):
-			return StatusRefused, GUID{}, false, err
+			o.status, o.err = StatusRefused, err
+			return
 		case !errors.Is(err, ErrTransient):
-			if ctx.Err() != nil {
-				return StatusPending, GUID{}, false, nil
+			if ctx.Err() == nil {
+				o.status, o.err = StatusFailed, err
 			}
-			return StatusFailed, GUID{}, false, err
+			return
 		}
 		if try >= r.Attempts {
-			return StatusFailed, GUID{}, false, fmt.Errorf("after %d tries: %w", try, err)
+			o.status, o.err = StatusFailed, fmt.Errorf("after %d tries: %w", try, err)
+			return
 		}
 		a.s.log().Warn("write will be tried again", "action", it.Action.String(), "source", it.Source.String(), "try", try, "error", err)
 		if !sleep(ctx, r.wait(try, err)) {
-			return StatusPending, GUID{}, false, nil
+			return
 		}
 	}
 }
@@ -120,9 +126,10 @@ func (a *applier) pace(ctx context.Context) error {
 }
 
 // confirm reads back what was written.
-func (a *applier) confirm(ctx context.Context, it *Item, id GUID) (Status, GUID, bool, error) {
+func (a *applier) confirm(ctx context.Context, it *Item, id GUID, o *lineOutcome) {
+	o.status, o.target, o.wrote = StatusDone, id, true
 	if a.s.SkipConfirm {
-		return StatusDone, id, true, nil
+		return
 	}
 	check := *it
 	check.Target = id
@@ -134,11 +141,9 @@ func (a *applier) confirm(ctx context.Context, it *Item, id GUID) (Status, GUID,
 	case err != nil:
 		// The write was made; that it could not be read back is no reason to do it again.
 		a.s.log().Warn("a write could not be confirmed", "source", it.Source.String(), "error", err)
-		return StatusDone, id, true, nil
 	case seen != asAfter:
-		return StatusFailed, id, true, errors.New("the target accepted the write but does not show it")
+		o.status, o.err, o.late = StatusFailed, errors.New("the target accepted the write but does not show it"), true
 	}
-	return StatusDone, id, true, nil
 }
 
 // sighting is how an item's target object looks.
@@ -152,31 +157,16 @@ const (
 
 // inspect compares the target object of an item with the plan. For a create it looks for the anchor.
 func inspect(ctx context.Context, target Target, t *Track, it *Item) (sighting, GUID, error) {
-	if t == nil {
-		return asNeither, GUID{}, fmt.Errorf("the organisation has no track %s any more", it.Track)
-	}
-	attrs := make([]string, 0, len(it.Edits)+1)
-	for _, e := range it.Edits {
-		attrs = append(attrs, e.Attr)
-	}
-	var o Object
-	if it.Action == ActionCreate {
-		found, ok, err := findByAnchor(ctx, target, t, it, attrs)
-		if err != nil || !ok {
-			return asBefore, GUID{}, err
-		}
-		o = found
-	} else {
-		var err error
-		o, err = target.Get(ctx, it.Target, attrs)
-		switch {
-		case errors.Is(err, ErrNotFound) && it.Action == ActionDelete:
-			return asAfter, it.Target, nil
-		case errors.Is(err, ErrNotFound):
-			return asNeither, it.Target, nil
-		case err != nil:
-			return asNeither, GUID{}, err
-		}
+	o, found, err := counterpartOf(ctx, target, t, it)
+	switch {
+	case err != nil:
+		return asNeither, GUID{}, err
+	case !found && it.Action == ActionCreate:
+		return asBefore, GUID{}, nil
+	case !found && it.Action == ActionDelete:
+		return asAfter, it.Target, nil
+	case !found:
+		return asNeither, it.Target, nil
 	}
 	if it.Action == ActionRename {
 		switch _, name := o.DN.RDN(); name {
@@ -202,8 +192,22 @@ func inspect(ctx context.Context, target Target, t *Track, it *Item) (sighting, 
 	return asNeither, o.ID, nil
 }
 
-// findByAnchor looks for the object an interrupted create may have made.
-func findByAnchor(ctx context.Context, target Target, t *Track, it *Item, attrs []string) (Object, bool, error) {
+// counterpartOf reads the target object of an item, as far as the item is about it; false if there is none.
+func counterpartOf(ctx context.Context, target Target, t *Track, it *Item) (Object, bool, error) {
+	if t == nil {
+		return Object{}, false, fmt.Errorf("the organisation has no track %s any more", it.Track)
+	}
+	attrs := make([]string, 0, len(it.Edits))
+	for _, e := range it.Edits {
+		attrs = append(attrs, e.Attr)
+	}
+	if it.Action != ActionCreate {
+		o, err := target.Get(ctx, it.Target, attrs)
+		if errors.Is(err, ErrNotFound) {
+			return Object{}, false, nil
+		}
+		return o, err == nil, err
+	}
 	if t.Join.Anchor == "" || len(it.Anchor) == 0 {
 		return Object{}, false, nil
 	}

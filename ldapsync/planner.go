@@ -24,6 +24,7 @@ type planner struct {
 	plan  *Plan
 	env   Env
 	run   *runRecord
+	late  map[objectKey]DN // counterparts that an earlier run may still create
 	trace *tracer
 
 	containers []Container
@@ -390,6 +391,10 @@ func (p *planner) create(it Item, m match) (Item, error) {
 	}
 	it.TargetDN = p.target.container.DN.Child(p.t.Place.rdn(), it.NewName)
 	it.NewName = ""
+	if dn := p.late[objectKey{p.t.Name, it.Source}]; !dn.IsRoot() && !dn.Equal(it.TargetDN) {
+		it.Action, it.Reason, it.Edits = ActionHold, fmt.Sprintf("the write that creates %s, whose outcome is not known, may still arrive", dn), nil
+		return it, nil
+	}
 	taken, err := p.target.hasDN(it.TargetDN)
 	if taken {
 		it.Action, it.Reason, it.Edits = ActionConflict, fmt.Sprintf("%s is already there and is not joined with this object", it.TargetDN), nil

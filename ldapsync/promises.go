@@ -106,6 +106,8 @@
 //     old one: it is joined after that has left and was reverted. [recreated-same-name]
 //   - The answer to a write is lost, whether it was carried out or not. The object is looked at before anything is
 //     sent again. [write-unclear]
+//   - A write arrives at the target after the next run has looked for it. It counts as the engine's own, and is
+//     reverted when the person leaves or has left. [write-late]
 //   - The target is too busy for some writes. They are made later, once. [target-busy]
 //   - The program is killed at any call it makes to a directory or to its state. Started again, it does what was due,
 //     once, and still knows what it owns. [killed-anywhere]

@@ -20,6 +20,7 @@ import (
 //	link/<track>/<source GUID> linkRecord: which target object, and what of it is ours
 //	journal/<number>           journalHead: an applied plan; numbers grow and have 12 digits
 //	journal/<number>/<line>    journalLine: an item of it, with what the state held before
+//	unsettled/<number>/<line>  unsettledRecord: a line whose write may still arrive
 type keys struct{ org string }
 
 func (k keys) run() string { return "org/" + k.org + "/run" }
@@ -34,6 +35,10 @@ func (k keys) journals() string        { return "org/" + k.org + "/journal/" }
 func (k keys) journal(n uint64) string { return fmt.Sprintf("%s%012d", k.journals(), n) }
 func (k keys) line(n uint64, i int) string {
 	return fmt.Sprintf("%s%012d/%08d", k.journals(), n, i)
+}
+func (k keys) unsettled() string { return "org/" + k.org + "/unsettled/" }
+func (k keys) unsettledLine(n uint64, i int) string {
+	return fmt.Sprintf("%s%012d/%08d", k.unsettled(), n, i)
 }
 
 // shortKey keeps a key short and independent of the spelling of a DN.
@@ -177,4 +182,26 @@ func putLink(key string, l *linkRecord) StateOp {
 		return StateOp{Key: key, Delete: true}
 	}
 	return StateOp{Key: key, Value: appendLink(nil, l)}
+}
+
+// An opWriter commits operations in groups.
+type opWriter struct {
+	s   State
+	ops []StateOp
+}
+
+func (w *opWriter) add(ctx context.Context, ops ...StateOp) error {
+	if w.ops = append(w.ops, ops...); len(w.ops) < 500 {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+func (w *opWriter) flush(ctx context.Context) error {
+	if len(w.ops) == 0 {
+		return nil
+	}
+	err := w.s.Commit(ctx, w.ops)
+	w.ops = w.ops[:0]
+	return err
 }

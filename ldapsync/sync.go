@@ -27,6 +27,10 @@ type Syncer struct {
 	Retry   Retry   // for errors that wrap ErrTransient
 	// SkipConfirm leaves out reading every written object again. Only for targets that show writes late.
 	SkipConfirm bool
+	// Settle is how long after an Apply that was interrupted, or a write whose answer was lost or that the target does
+	// not show, that write may still arrive: the Plans until then, and the first one later, look for it and record it
+	// as the engine's own when it is there. 0 means 5 minutes, negative not at all.
+	Settle time.Duration
 	// KeepJournals is how many applied plans stay undoable; 0 means 30.
 	KeepJournals int
 
@@ -122,7 +126,7 @@ func (s *Syncer) check() error {
 }
 
 // Plan reads the source, the target and the state and decides everything that would change. It writes nothing to
-// the target. To the state it writes only what an interrupted Apply left open (see Recover).
+// the target. To the state it writes only what earlier calls of Apply left open (see Recover).
 //
 // A read that fails, ends early or comes through a Global Catalog port gives an error and no plan. A read that
 // is complete but looks wrong gives a plan with Trips, which Apply refuses.
@@ -134,7 +138,8 @@ func (s *Syncer) plan(ctx context.Context, trace *tracer) (*Plan, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if err := s.Recover(ctx); err != nil {
+	late, err := s.clearUp(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var run runRecord
@@ -175,7 +180,7 @@ func (s *Syncer) plan(ctx context.Context, trace *tracer) (*Plan, error) {
 	src.Time, src.HighestUSN, dst.Time, dst.HighestUSN = time.Time{}, 0, time.Time{}, 0 // they change with every read
 	p.Source, p.Target = src, dst
 	for i := range s.Organisation.Tracks {
-		t := &planner{s: s, t: &s.Organisation.Tracks[i], plan: p, env: env, run: &run, trace: trace}
+		t := &planner{s: s, t: &s.Organisation.Tracks[i], plan: p, env: env, run: &run, late: late, trace: trace}
 		if err := t.planTrack(ctx); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package ldapsync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,16 +13,32 @@ import (
 )
 
 // Recover closes the books of an Apply that was interrupted and will not be continued: it finds out which of its
-// writes were made, by reading the target, and records them. It writes to the state only. Plan calls it. Without
-// an interrupted Apply it does nothing.
+// writes were made, by reading the target, and records them. What is not there may be on its way still, and so may a
+// write whose answer was lost: for these it looks again each time, until Syncer.Settle has passed. It writes to the
+// state only. Plan and Undo call it. Where nothing is open it does nothing.
 func (s *Syncer) Recover(ctx context.Context) error {
+	_, err := s.clearUp(ctx)
+	return err
+}
+
+// clearUp is Recover; it returns the names of the counterparts that may still be created.
+func (s *Syncer) clearUp(ctx context.Context) (map[objectKey]DN, error) {
+	closed, err := s.closeInterrupted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.settle(ctx, closed)
+}
+
+// closeInterrupted returns the number of the journal it closed, or 0.
+func (s *Syncer) closeInterrupted(ctx context.Context) (uint64, error) {
 	a := &applier{s: s, k: s.keys()}
 	var err error
 	if _, a.runRaw, err = loadJSON(ctx, s.State, a.k.run(), &a.run); err != nil {
-		return err
+		return 0, err
 	}
 	if a.run.Pending == "" {
-		return nil
+		return 0, nil
 	}
 	a.n = a.run.Journal
 	done := a.run
@@ -29,19 +46,20 @@ func (s *Syncer) Recover(ctx context.Context) error {
 	var head journalHead
 	found, _, err := loadJSON(ctx, s.State, a.k.journal(a.n), &head)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !found {
 		// It ended while it was still writing the journal, before the first write.
 		if err := dropLines(ctx, s.State, a.k, a.n); err != nil {
-			return err
+			return 0, err
 		}
-		return a.putRun(ctx, done)
+		return 0, a.putRun(ctx, done)
 	}
 	// That the journal is whole must be known before anything is concluded from it.
 	if err := eachLine(ctx, s.State, a.k, a.n, head.Lines, func(int, *journalLine) error { return nil }); err != nil {
-		return err
+		return 0, err
 	}
+	w := opWriter{s: s.State}
 	err = eachLine(ctx, s.State, a.k, a.n, head.Lines, func(at int, l *journalLine) error {
 		if l.Status != StatusPending {
 			return nil
@@ -56,22 +74,22 @@ func (s *Syncer) Recover(ctx context.Context) error {
 				l.Status, l.Error, l.Target = StatusDone, "", id
 			}
 		}
-		ops, err := a.lineOps(numbered{at, l})
+		ops, err := a.lineOps(numbered{at, l}, l.Status != StatusDone)
 		if err != nil {
 			return err
 		}
-		return s.State.Commit(ctx, ops)
+		return w.add(ctx, ops...)
 	})
-	if err != nil {
-		return err
+	if err := errors.Join(err, w.flush(ctx)); err != nil {
+		return 0, err
 	}
 	more, err := closeJournal(ctx, s.State, a.k, a.n, s.now(), head.Undo, head.Plan)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	done.Generation++
 	s.log().Info("cleared up after an interrupted run", "organisation", s.Organisation.Name, "plan", head.Plan)
-	return a.putRun(ctx, done, more...)
+	return a.n, a.putRun(ctx, done, more...)
 }
 
 // An AppliedPlan describes a plan that was applied and can be undone.
@@ -297,20 +315,14 @@ func (s *Syncer) prune(ctx context.Context, newest uint64) error {
 
 // dropLines removes the lines of a journal, in pieces.
 func dropLines(ctx context.Context, s State, k keys, n uint64) error {
-	var ops []StateOp
+	w := opWriter{s: s}
 	for r, err := range s.Scan(ctx, k.journal(n)+"/") {
 		if err != nil {
 			return err
 		}
-		if ops = append(ops, StateOp{Key: r.Key, Delete: true}); len(ops) == 1000 {
-			if err := s.Commit(ctx, ops); err != nil {
-				return err
-			}
-			ops = nil
+		if err := w.add(ctx, StateOp{Key: strings.Clone(r.Key), Delete: true}); err != nil {
+			return err
 		}
 	}
-	if len(ops) == 0 {
-		return nil
-	}
-	return s.Commit(ctx, ops)
+	return w.flush(ctx)
 }

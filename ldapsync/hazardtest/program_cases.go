@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"go.internal/hybridkit/ldapsync"
 	"go.internal/hybridkit/ldapsync/memstate"
@@ -172,6 +173,7 @@ func killedAnywhere(ctx context.Context, e *env) error {
 			return errors.New("there is no end of calls")
 		}
 		survived := true
+		e.clock = e.clock.Add(time.Minute)
 		for _, after := range []bool{false, true} {
 			work := []error{
 				e.set(ctx, e.users[0], attrTitle, fmt.Sprintf("Title %d %v", n, after)),

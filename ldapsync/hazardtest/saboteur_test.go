@@ -338,14 +338,17 @@ func careless(s engine) {
 }
 
 // every loses every nth record of what is joined and owned.
-func every(nth int) func() func(engine) {
+func every(nth int) func() func(engine) { return always(losing("/link/", nth)) }
+
+// losing loses every nth record of a kind.
+func losing(kind string, nth int) func(engine) {
 	n := 0
-	return always(func(s engine) {
+	return func(s engine) {
 		inner := s.State
 		s.State = state{inner, func(c ctx, ops []ldapsync.StateOp) error {
 			kept := ops[:0:0]
 			for _, op := range ops {
-				if strings.Contains(op.Key, "/link/") {
+				if strings.Contains(op.Key, kind) {
 					if n++; n%nth == 0 {
 						continue
 					}
@@ -354,7 +357,7 @@ func every(nth int) func() func(engine) {
 			}
 			return inner.Commit(c, kept)
 		}}
-	})
+	}
 }
 
 // lonely gives every engine a state of its own.
@@ -453,6 +456,7 @@ var saboteurs = map[string]func() func(engine){
 		u.Mapping = append(u.Mapping, ldapsync.Copy("cn", "cn"))
 	})),
 	"write-unclear":      always(answering(func(err error) error { return errorUnless(err, ldapsync.ErrUnclear, errors.New("given up")) })),
+	"write-late":         always(losing("/unsettled/", 1)),
 	"target-busy":        lying,
 	"killed-anywhere":    every(5),
 	"state-full":         always(careless),

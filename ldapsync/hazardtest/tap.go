@@ -36,6 +36,13 @@ func (t *tap) arm(n int, after bool) {
 	t.calls, t.stop, t.after, t.dead = 0, n, after, false
 }
 
+// die stops the program here.
+func (t *tap) die() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dead = true
+}
+
 // enter is called before a call; leave after it was carried out.
 func (t *tap) enter() error {
 	t.mu.Lock()

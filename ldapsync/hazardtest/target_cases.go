@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"sync"
 	"sync/atomic"
 
 	"go.internal/hybridkit/ldapsync"
@@ -144,6 +146,8 @@ func targetCases() []Case {
 				e.Target = inner
 				return e.over(ctx, nil)
 			}},
+		{"write-late", "a write arrives at the target after the next run has looked for it",
+			"it counts as the engine's own, and is reverted when the person leaves or has left", Correct, writeLate},
 		{"target-busy", "the target is too busy for some writes",
 			"they are made later, once", Correct, func(ctx context.Context, e *env) error {
 				var n atomic.Int64
@@ -166,6 +170,113 @@ func targetCases() []Case {
 				e.tap.write = nil
 				return e.over(ctx, nil)
 			}},
+	}
+}
+
+// writeLate holds writes back until the next run reads the target: that of a program that was killed meanwhile, and
+// those whose answer never came.
+func writeLate(ctx context.Context, e *env) error {
+	late := &tardy{Target: e.Target}
+	e.Target = late
+	killed := func(ldapsync.Change) error { e.tap.die(); return errKilled }
+	unclear := func(ldapsync.Change) error { return ldapsync.ErrUnclear }
+	for n, c := range []struct {
+		answer func(ldapsync.Change) error
+		join   bool // the write is the first one to that person
+		gone   bool // the person has left when it arrives
+	}{{killed, false, false}, {killed, true, false}, {unclear, false, false}, {unclear, true, false}, {unclear, false, true}} {
+		p := e.users[n]
+		if c.join {
+			added, err := e.addUser(ctx, len(e.users))
+			if err != nil {
+				return prepared(err)
+			}
+			p = *added
+		} else if err := e.set(ctx, p, attrTitle, "Matron"); err != nil {
+			return err
+		}
+		late.answer = c.answer
+		_, _ = e.cycle(ctx)
+		e.tap.forget()
+		late.answer = nil
+		if len(late.held) == 0 {
+			return errors.New("nothing was written: the case tests nothing")
+		}
+		if c.gone {
+			if err := e.move(ctx, p, e.away); err != nil {
+				return err
+			}
+			next, err := e.cycle(ctx)
+			if err := errors.Join(err, next.refused); err != nil {
+				return err
+			}
+			e.gone(p)
+			if err := e.same(ctx); err != nil {
+				return err
+			}
+			// It arrives at a target that does not compare before it writes.
+			late.held = nil
+			if err := e.TargetWorld.Set(ctx, p.target, attrTitle, "Matron"); err != nil {
+				return prepared(err)
+			}
+			if err := e.correct(ctx, 1); err != nil {
+				return fmt.Errorf("after it arrived: %w", err)
+			}
+			continue
+		}
+		late.arrive = true
+		if err := e.correct(ctx, 0); err != nil {
+			return fmt.Errorf("after it arrived: %w", err)
+		}
+		if err := e.move(ctx, p, e.away); err != nil {
+			return err
+		}
+		e.gone(p)
+		if err := e.correct(ctx, 1); err != nil {
+			return fmt.Errorf("after the person left: %w", err)
+		}
+	}
+	e.Target = late.Target
+	return nil
+}
+
+// A tardy target carries writes out when it is next read.
+type tardy struct {
+	ldapsync.Target
+	answer func(ldapsync.Change) error // nil: writes are carried out at once
+
+	mu     sync.Mutex
+	held   []ldapsync.Change
+	arrive bool
+}
+
+func (t *tardy) Write(ctx context.Context, c ldapsync.Change) (ldapsync.GUID, error) {
+	if t.answer == nil {
+		return t.Target.Write(ctx, c)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held = append(t.held, c)
+	return ldapsync.GUID{}, t.answer(c)
+}
+
+func (t *tardy) Read(ctx context.Context, q ldapsync.Query) iter.Seq2[ldapsync.Object, error] {
+	return func(yield func(ldapsync.Object, error) bool) {
+		t.mu.Lock()
+		held := t.held
+		if !t.arrive {
+			held = nil
+		} else {
+			t.held, t.arrive = nil, false
+		}
+		t.mu.Unlock()
+		for _, c := range held {
+			if _, err := t.Target.Write(ctx, c); err != nil {
+				yield(ldapsync.Object{}, prepared(err))
+				return
+			}
+		}
+		t.Target.Read(ctx, q)(yield)
 	}
 }
 
