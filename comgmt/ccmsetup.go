@@ -242,6 +242,9 @@ func cutProgram(t string) (program, rest string, ok bool) {
 		return "", t, false
 	}
 	first := strings.ToLower(fields[0].text)
+	if name, _, ok := strings.Cut(first, "="); ok && isPropertyName(name) || strings.HasPrefix(first, "/") || strings.HasPrefix(first, "-") {
+		return "", t, false // an argument, whose value may end like the program
+	}
 	base := first[strings.LastIndexAny(first, `\/`)+1:]
 	switch base {
 	case "ccmsetup", "ccmsetup.exe", "ccmsetup.msi":
