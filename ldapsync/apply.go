@@ -195,7 +195,7 @@ func (a *applier) writeJournal(ctx context.Context, accepted []string) error {
 		}
 		if it.Source != source || it.Track != track {
 			var err error
-			if prev, err = loadLink(ctx, a.s.State, a.k.link(it.Track, it.Source)); err != nil {
+			if prev, _, err = loadLink(ctx, a.s.State, a.k.link(it.Track, it.Source)); err != nil {
 				return err
 			}
 			source, track = it.Source, it.Track
@@ -443,7 +443,8 @@ func (a *applier) record(ctx context.Context, batch []lineOutcome) error {
 	return a.s.State.Commit(ctx, ops)
 }
 
-// lineOps are the state changes for a line that was tried. late: it was not seen carried out, but may still be.
+// lineOps are the state changes for a line that was tried, or looked for. late: it was not seen carried out, but may
+// still be.
 func (a *applier) lineOps(l numbered, late bool) ([]StateOp, error) {
 	op, err := putJSON(a.k.line(a.n, l.at), l.journalLine)
 	if err != nil {
@@ -494,7 +495,7 @@ func (a *applier) finish(ctx context.Context) error {
 			continue
 		}
 		key := a.k.link(it.Track, it.Source)
-		l, err := loadLink(ctx, a.s.State, key)
+		l, _, err := loadLink(ctx, a.s.State, key)
 		if err != nil {
 			return err
 		}

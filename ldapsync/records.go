@@ -160,20 +160,19 @@ func eachLink(ctx context.Context, s State, k keys, track string, f func(l *link
 	return nil
 }
 
-// loadLink reads one link; nil if there is none.
-func loadLink(ctx context.Context, s State, key string) (*linkRecord, error) {
-	raw, err := s.Get(ctx, key)
+// loadLink reads one link, and its form in the state; nil if there is none.
+func loadLink(ctx context.Context, s State, key string) (l *linkRecord, raw []byte, err error) {
+	raw, err = s.Get(ctx, key)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l, err := decodeLink(raw)
-	if err != nil {
-		return nil, fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", key, err)
+	if l, err = decodeLink(raw); err != nil {
+		return nil, nil, fmt.Errorf("ldapsync: the state's record %s cannot be read: %w", key, err)
 	}
-	return l, nil
+	return l, raw, nil
 }
 
 // putLink stores a link; nil deletes it.

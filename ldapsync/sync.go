@@ -27,8 +27,8 @@ type Syncer struct {
 	Retry   Retry   // for errors that wrap ErrTransient
 	// SkipConfirm leaves out reading every written object again. Only for targets that show writes late.
 	SkipConfirm bool
-	// Settle is how long after an Apply that was interrupted, or a write whose answer was lost or that the target does
-	// not show, that write may still arrive: the Plans until then, and the first one later, look for it and record it
+	// Settle is how long a write may still arrive after its answer was lost, the target did not show it, or its Apply
+	// was found interrupted: the Plans until then, and the first one later, look for it and record it
 	// as the engine's own when it is there. 0 means 5 minutes, negative not at all.
 	Settle time.Duration
 	// KeepJournals is how many applied plans stay undoable; 0 means 30.

@@ -224,7 +224,7 @@ func (s *Syncer) Undo(ctx context.Context, id string) (*Plan, error) {
 	p := &Plan{Version: PlanVersion, Organisation: s.Organisation.Name, Created: s.now().UTC(), Generation: run.Generation, Target: dst, Undo: head.Plan}
 	for _, l := range slices.Backward(lines) {
 		// An object that was deleted and made again by an undo has a new identity, which the link knows.
-		now, err := loadLink(ctx, s.State, k.link(l.Item.Track, l.Item.Source))
+		now, _, err := loadLink(ctx, s.State, k.link(l.Item.Track, l.Item.Source))
 		if err != nil {
 			return nil, err
 		}

@@ -97,15 +97,9 @@ func (s *Syncer) settle(ctx context.Context, closed uint64) (map[objectKey]DN, e
 // arrived looks for the write of a line. It returns what is to be recorded of it, and whether to look again later.
 func (s *Syncer) arrived(ctx context.Context, key string, l *journalLine) (ops []StateOp, wait bool, err error) {
 	linkKey := s.keys().link(l.Item.Track, l.Item.Source)
-	raw, err := s.State.Get(ctx, linkKey)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	now, raw, err := loadLink(ctx, s.State, linkKey)
+	if err != nil {
 		return nil, false, err
-	}
-	var now *linkRecord
-	if err == nil {
-		if now, err = decodeLink(raw); err != nil {
-			return nil, false, fmt.Errorf("the state's record %s cannot be read: %w", linkKey, err)
-		}
 	}
 	it := l.Item
 	o, found, err := counterpartOf(ctx, s.Target, s.track(it.Track), &it)
